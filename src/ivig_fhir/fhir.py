@@ -1,0 +1,122 @@
+"""The FHIR words that all packages share: code systems, canonicals, codings, dates, JSON.
+
+JSON numbers are read as Decimal so that 70.50 stays 70.50; a repeated key is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+Resource = dict[str, Any]
+
+SCT = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+CVX = "http://hl7.org/fhir/sid/cvx"
+ATC = "http://www.whocc.no/atc"
+UCUM = "http://unitsofmeasure.org"
+
+CORE = "http://hl7.org/fhir/StructureDefinition"
+THO = "http://terminology.hl7.org/CodeSystem"
+
+
+def canonical(base: str, resource_type: str, identifier: str) -> str:
+    """The canonical URL base/Type/id (AP-64, PK-04)."""
+    return f"{base}/{resource_type}/{identifier}"
+
+
+def coding(system: str, code: str, display: str = "") -> dict[str, str]:
+    """A Coding; display is left out when empty."""
+    return {"system": system, "code": code} | ({"display": display} if display else {})
+
+
+def concept(*codings: dict[str, str], text: str = "") -> dict[str, Any]:
+    """A CodeableConcept of codings, of text, or of both."""
+    result: dict[str, Any] = {}
+    if codings:
+        result["coding"] = list(codings)
+    if text:
+        result["text"] = text
+    return result
+
+
+def extension(url: str, **value: Any) -> dict[str, Any]:
+    """An Extension with one value[x], or with nested extensions given as `extension=[…]`."""
+    return {"url": url} | value
+
+
+def extensions(element: dict[str, Any], url: str) -> list[dict[str, Any]]:
+    """All extensions of an element with this url."""
+    return [item for item in element.get("extension", ()) if item.get("url") == url]
+
+
+def extension_value(element: dict[str, Any], url: str) -> Any:
+    """The value[x] of the first extension with this url, or None."""
+    for item in extensions(element, url):
+        for name, value in item.items():
+            if name.startswith("value"):
+                return value
+    return None
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list for an element that may come as one object, as a list, or not at all."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def reference_to(resource: Resource) -> str:
+    """The relative reference Type/id of a resource."""
+    return f"{resource.get('resourceType')}/{resource.get('id', '')}"
+
+
+class RepeatedKey(ValueError):
+    """A JSON object names the same key twice, so that its meaning is not known."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise RepeatedKey(f"the key {', '.join(twice)} stands twice in one object")
+    return result
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON with decimals kept exactly, repeated keys and NaN refused. Raises ValueError."""
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def dumps(resource: Any) -> str:
+    """The committed form of a resource: 2-space indent, UTF-8, final newline."""
+    return json.dumps(resource, ensure_ascii=False, indent=2, default=_plain) + "\n"
+
+
+_WORD = re.compile(r"[A-Za-z0-9]+")
+
+
+def camel(*names: str) -> str:
+    """camelCase of kebab-case names: ('plasma-exchange', 'draft') -> 'plasmaExchangeDraft'."""
+    words: Iterable[str] = _WORD.findall(" ".join(names))
+    joined = "".join(word[:1].upper() + word[1:] for word in words)
+    return joined[:1].lower() + joined[1:]

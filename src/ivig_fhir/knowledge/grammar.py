@@ -1,0 +1,320 @@
+"""The fixed FHIRPath grammar of published conditions: text to syntax tree, or a refusal with its place.
+
+    condition = and {"or" and}        and = term {"and" term}        term = value [op value] | "{" "}" | "true"
+    value     = ("(" condition ")" | variable | name | string | number | today) {"." step}
+    step      = name | "exists" "(" [condition] ")" | "where" "(" condition ")" | "first" "(" ")"
+              | "not" "(" ")" | "ofType" "(" type ")"
+    op        = "=" "!=" "<" "<=" ">" ">="
+    today     = "today" "(" ")" ["-" number ("years" | "months" | "days")]       variable = "%" id
+    priority  = "iif" "(" condition "," "'urgent'" "," "'routine'" ")"
+
+Every sentence of this grammar is FHIRPath with the same meaning (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Open:
+    """`{}`: known to nobody; unknown whatever the record says."""
+
+
+@dataclass(frozen=True)
+class Always:
+    """`true`."""
+
+
+@dataclass(frozen=True)
+class Text:
+    value: str
+
+
+@dataclass(frozen=True)
+class Number:
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class Today:
+    """today(), or that day so many years, months or days earlier."""
+
+    back: int = 0
+    unit: str = "days"
+
+
+@dataclass(frozen=True)
+class Variable:
+    name: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """An element by name; of_type narrows a choice element."""
+
+    name: str
+    of_type: str = ""
+
+
+@dataclass(frozen=True)
+class Exists:
+    condition: Node | None = None
+
+
+@dataclass(frozen=True)
+class Where:
+    condition: Node
+
+
+@dataclass(frozen=True)
+class First:
+    pass
+
+
+@dataclass(frozen=True)
+class Not:
+    pass
+
+
+Step = Member | Exists | Where | First | Not
+
+
+@dataclass(frozen=True)
+class Path:
+    """A head and the steps after it; head None stands for the item at hand."""
+
+    head: Variable | Node | None
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Compare:
+    left: Node
+    op: str
+    right: Node
+
+
+@dataclass(frozen=True)
+class And:
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    terms: tuple[Node, ...]
+
+
+Node = Open | Always | Text | Number | Today | Variable | Path | Compare | And | Or
+
+
+class NotInGrammar(ValueError):
+    """The text is no sentence of the grammar; `position` counts characters from 1."""
+
+    def __init__(self, position: int, seen: str, allowed: str, hint: str = "") -> None:
+        super().__init__(f"character {position}: {seen}")
+        self.position, self.seen, self.allowed, self.hint = position, seen, allowed, hint
+
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9]*)|(?P<variable>%[A-Za-z][A-Za-z0-9]*)|(?P<string>'[^'\\]*')"
+    r"|(?P<number>[0-9]+(?:\.[0-9]+)?)|(?P<op><=|>=|!=|[=<>])|(?P<mark>[(){}.,-]))"
+)
+_SPACE = re.compile(r"\s*")
+_UNITS = {"years", "months", "days"}
+_KNOWN_TYPES = {"integer", "decimal", "string", "boolean", "dateTime", "date", "Quantity", "CodeableConcept", "Period"}
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    position: int
+
+
+def _tokens(text: str) -> list[_Token]:
+    found, at = [], 0
+    while True:
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+        if at == len(text):
+            return [*found, _Token("end", "the end", at + 1)]
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise NotInGrammar(at + 1, f"{text[at]!r}", "a name, %variable, 'text', number, operator or bracket")
+        kind = str(match.lastgroup)
+        found.append(_Token(kind, match.group(kind), at + 1))
+        at = match.end()
+
+
+class _Parser:
+    """One pass over the tokens; each method reads one production."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens, self.at = _tokens(text), 0
+
+    @property
+    def next(self) -> _Token:
+        return self.tokens[self.at]
+
+    def take(self) -> _Token:
+        token = self.tokens[self.at]
+        self.at += 1
+        return token
+
+    def refuse(self, allowed: str, hint: str = "") -> NotInGrammar:
+        return NotInGrammar(self.next.position, f"{self.next.text!r}", allowed, hint)
+
+    def accept(self, text: str) -> bool:
+        if self.next.kind not in ("string", "end") and self.next.text == text:
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, text: str) -> None:
+        if not self.accept(text):
+            raise self.refuse(f"{text!r}")
+
+    def end(self) -> None:
+        if self.next.kind != "end":
+            raise self.refuse("'and', 'or', a comparison, or the end", "one condition stands alone in an expression")
+
+    def condition(self) -> Node:
+        terms = [self.conjunction()]
+        while self.accept("or"):
+            terms.append(self.conjunction())
+        return terms[0] if len(terms) == 1 else Or(tuple(terms))
+
+    def conjunction(self) -> Node:
+        terms = [self.term()]
+        while self.accept("and"):
+            terms.append(self.term())
+        return terms[0] if len(terms) == 1 else And(tuple(terms))
+
+    def term(self) -> Node:
+        if self.accept("{"):
+            self.expect("}")
+            return Open()
+        if self.accept("true"):
+            return Always()
+        start = self.next
+        left = self.value()
+        if self.next.kind == "op":
+            return Compare(left, self.take().text, self.operand())
+        if not _boolean(left):
+            raise NotInGrammar(
+                start.position, f"{start.text!r} is no condition", "a comparison, or a path that ends in exists() or not()",
+                "add .exists()",
+            )
+        return left
+
+    def operand(self) -> Node:
+        if self.next.text == "{":
+            raise self.refuse("a value", "{} stands as a term of its own")
+        return self.value()
+
+    def value(self) -> Node:
+        token = self.take()
+        if token.kind == "string":
+            return Text(token.text[1:-1])
+        if token.kind == "number":
+            return Number(Decimal(token.text))
+        if token.kind == "variable":
+            return self.path(Variable(token.text[1:]))
+        if token.text == "(" and token.kind == "mark":
+            inner = self.condition()
+            self.expect(")")
+            return self.path(inner)
+        if token.kind == "name" and token.text == "today":
+            return self.today()
+        if token.kind == "name":
+            self.at -= 1
+            return self.path(None, (self.step(),))
+        self.at -= 1
+        raise self.refuse("a path, a value or '('")
+
+    def today(self) -> Node:
+        self.expect("(")
+        self.expect(")")
+        if not self.accept("-"):
+            return Today()
+        back = self.take()
+        if back.kind != "number" or "." in back.text:
+            raise NotInGrammar(back.position, f"{back.text!r}", "a whole number of years, months or days")
+        unit = self.take()
+        if unit.text not in _UNITS:
+            raise NotInGrammar(unit.position, f"{unit.text!r}", "years, months or days")
+        return Today(int(back.text), unit.text)
+
+    def path(self, head: Variable | Node | None, steps: tuple[Step, ...] = ()) -> Node:
+        taken = list(steps)
+        while self.accept("."):
+            step = self.step()
+            if isinstance(step, Member) and step.name == "" and taken and isinstance(taken[-1], Member):
+                step = Member(taken.pop().name, step.of_type)  # type: ignore[union-attr]
+            taken.append(step)
+        if not taken and head is not None and not isinstance(head, Variable):
+            return head
+        return Path(head, tuple(taken))
+
+    def step(self) -> Step:
+        token = self.take()
+        if token.kind != "name":
+            self.at -= 1
+            raise self.refuse("an element name or a function")
+        if not self.accept("("):
+            return Member(token.text)
+        return self.function(token)
+
+    def function(self, token: _Token) -> Step:
+        if token.text == "exists" and self.accept(")"):
+            return Exists()
+        if token.text in ("exists", "where"):
+            inner = self.condition()
+            self.expect(")")
+            return Exists(inner) if token.text == "exists" else Where(inner)
+        if token.text in ("first", "not"):
+            self.expect(")")
+            return First() if token.text == "first" else Not()
+        if token.text == "ofType":
+            of_type = self.take()
+            if of_type.text not in _KNOWN_TYPES:
+                raise NotInGrammar(of_type.position, f"{of_type.text!r}", ", ".join(sorted(_KNOWN_TYPES)))
+            self.expect(")")
+            return Member("", of_type.text)
+        raise NotInGrammar(token.position, f"the function {token.text!r}", "exists, where, first, not, ofType, today()")
+
+
+def _boolean(node: Node) -> bool:
+    """Whether a value can stand as a condition of its own."""
+    if not isinstance(node, Path):
+        return isinstance(node, (And, Or, Compare, Open, Always))
+    if not node.steps:
+        return False
+    last = node.steps[-1]
+    return isinstance(last, (Exists, Not)) or (isinstance(last, Member) and last.of_type == "boolean")
+
+
+def parse(text: str) -> Node:
+    """The syntax tree of a condition. Raises NotInGrammar with the place, what stands there and what may."""
+    parser = _Parser(text)
+    node = parser.condition()
+    parser.end()
+    return node
+
+
+def parse_priority(text: str) -> Node:
+    """The condition of `iif(condition, 'urgent', 'routine')`, the only form of a dynamic priority."""
+    parser = _Parser(text)
+    for expected in ("iif", "("):
+        parser.expect(expected)
+    node = parser.condition()
+    for mark, word in ((",", "'urgent'"), (",", "'routine'")):
+        parser.expect(mark)
+        if parser.take().text != word:
+            parser.at -= 1
+            raise parser.refuse(word)
+    parser.expect(")")
+    parser.end()
+    return node
