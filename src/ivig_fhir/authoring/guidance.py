@@ -1,0 +1,303 @@
+"""The guidance (L2) as it stands in guidance/: immutable, each unit with its file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Default:
+    """A number that no source gives and the module declares (marked † wherever it is printed)."""
+
+    id: str
+    value: str
+    unit: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Hook:
+    name: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Prefetch:
+    """One prefetch key: the query that an EHR runs for us and the codes that it asks for."""
+
+    key: str
+    type: str
+    query: str
+    required: str = ""
+    codes: tuple[str, ...] = ()
+    count: str = ""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    id: str
+    says: str
+    patient: str = ""
+
+
+@dataclass(frozen=True)
+class Module:
+    id: str
+    name: str
+    title: str
+    base: str
+    version: str
+    date: str
+    publisher: str
+    description: str
+    disclaimer: str
+    defaults: tuple[Default, ...]
+    hooks: tuple[Hook, ...]
+    prefetch: tuple[Prefetch, ...]
+    topics: tuple[str, ...]
+    override_reasons: tuple[Phrase, ...] = ()
+
+    def default(self, name: str) -> Default:
+        """The declared default with this id. Raises KeyError."""
+        for item in self.defaults:
+            if item.id == name:
+                return item
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class SourceReference:
+    """An entry of a source's own reference list."""
+
+    marker: str
+    says: str
+    citation: str = ""
+    year: str = ""
+    resolved: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    id: str
+    title: str
+    short: str
+    publisher: str
+    standing: tuple[str, ...]
+    standing_says: str
+    appraisal: str
+    sha256: str
+    date: str = ""
+    url: str = ""
+    for_patients: str = ""
+    successor: str = ""
+    references: tuple[SourceReference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Statement:
+    id: str
+    lines: tuple[str, ...]
+    kind: str
+    says: str
+    strength: str = ""
+    cites: tuple[str, ...] = ()
+    not_encoded: str = ""
+
+    @property
+    def source(self) -> str:
+        """The id of the source that it stands in."""
+        return self.id.partition("-")[0]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    id: str
+    kind: str
+    title: str
+    says: str
+    handling: str
+    sides: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class NewerSource:
+    id: str
+    title: str
+    year: str
+    seen: str
+    short: str = ""
+    citation: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Newer:
+    """Evidence that is younger or stronger than the sources; it stands beside them, never in their place."""
+
+    id: str
+    about: tuple[str, ...]
+    relation: str
+    says: str
+    sources: tuple[str, ...]
+    confidence: str
+    warns: str = ""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Phrases that, read in a text, are a reason to ask and never a fact; `whole`: the text is the phrase."""
+
+    id: str
+    path: str
+    says: str
+    phrases: tuple[str, ...]
+    match: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    system: str
+    code: str
+    display: str
+    proof: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    system: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Concept:
+    id: str
+    title: str
+    type: str
+    where: str
+    codes: tuple[Code, ...] = ()
+    includes: tuple[str, ...] = ()
+    says: str = ""
+    hint: str = ""
+    open_codes: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What to ask when a criterion is unknown, and why it is."""
+
+    fact: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """One way in which an order belongs to a class; with `asks` it may belong to it."""
+
+    name: str
+    type: str
+    codes: str
+    route: str = ""
+    route_stated: str = ""
+    asks: Asks | None = None
+
+
+@dataclass(frozen=True)
+class OrderClass:
+    id: str
+    title: str
+    rows: tuple[OrderRow, ...]
+    done_codes: str = ""
+    done_within: str = ""
+
+
+@dataclass(frozen=True)
+class Activity:
+    id: str
+    title: str
+    description: str
+    kind: str
+    product: Code | None = None
+    dosage: str = ""
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A source's own label for a statement: strength of a recommendation, rating of evidence, or practice."""
+
+    statement: str
+    kind: str
+    wording: str
+
+
+Criterion = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One guidance unit: a recommendation, caution or notice under its own id."""
+
+    id: str
+    title: str
+    kind: str
+    direction: str
+    intervention: str
+    says: str
+    statements: tuple[str, ...]
+    shown: str
+    where: str
+    patient: str = ""
+    population: tuple[str, ...] = ()
+    when: tuple[Criterion, ...] = ()
+    hooks: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+    while_running: tuple[str, ...] = ()
+    with_units: tuple[str, ...] = ()
+    opens_when: Criterion | None = None
+    reader: str = ""
+    warn_when: Criterion | None = None
+    warns: str = ""
+    ratings: tuple[Rating, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
+    activity: str = ""
+    suggest_when: tuple[Criterion, ...] = ()
+    amount: tuple[str, str] | None = None
+    silent_because: str = ""
+
+
+@dataclass(frozen=True)
+class Topic:
+    id: str
+    title: str
+    description: str
+    units: tuple[Unit, ...]
+    where: str
+    patient_title: str = ""
+    anchor: Criterion | None = None
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """All of guidance/, checked: every id that is named exists."""
+
+    module: Module
+    phrases: tuple[Phrase, ...]
+    sources: dict[str, Source]
+    statements: dict[str, Statement]
+    conflicts: dict[str, Conflict]
+    newer: dict[str, Newer]
+    newer_sources: dict[str, NewerSource]
+    hints: dict[str, Hint]
+    negations: tuple[str, ...]
+    read_beside: tuple[str, ...]
+    concepts: dict[str, Concept]
+    orders: dict[str, OrderClass]
+    activities: dict[str, Activity]
+    topics: tuple[Topic, ...]
+    wheres: dict[str, str] = field(default_factory=dict)

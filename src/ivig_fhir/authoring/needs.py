@@ -1,0 +1,147 @@
+"""The data that criteria need: DataRequirements under stable ids (R4 elements only).
+
+The id is the variable of the published expressions: concept and role in camelCase. The same id means the
+same requirement in the whole module. Roles: x current and confirmed; xPossible recorded in doubt;
+xHint named in a text; xReason… named as the reason of a drafted order; xEver of any clinical status;
+x…Draft, x…Running, x…Done of orders and procedures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ivig_fhir.authoring.guidance import Guidance, OrderRow
+from ivig_fhir.fhir import camel, canonical
+
+CURRENT = ("active", "recurrence", "relapse")
+DOUBTFUL = ("unconfirmed", "provisional", "differential")
+INTENTS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+VALID_RESULTS = ("final", "amended", "corrected")
+# what the record's door writes where a route, medicine or status is absent or not readable
+UNREADABLE = "unreadable"
+UNSTATED_STATUS = "unknown"
+
+Filter = dict[str, Any]
+
+
+def _codes(path: str, codes: tuple[str, ...], system: str = "") -> Filter:
+    head = {"system": system} if system else {}
+    return {"path": path, "code": [head | {"code": code} for code in codes]}
+
+
+@dataclass
+class Needs:
+    """Collects the requirements and the value sets that a plan uses."""
+
+    guidance: Guidance
+    requirements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    concepts: set[str] = field(default_factory=set)
+
+    def value_set(self, path: str, concept: str) -> Filter:
+        """A codeFilter by the value set of a concept."""
+        self.concepts.add(concept)
+        return {"path": path, "valueSet": canonical(self.guidance.module.base, "ValueSet", concept)}
+
+    def hint_code(self, path: str, *codes: str) -> Filter:
+        """A codeFilter by codes that the record's door gives to texts and to unreadable elements."""
+        return _codes(path, codes, canonical(self.guidance.module.base, "CodeSystem", "ivig-hint"))
+
+    def add(self, identifier: str, resource_type: str, filters: list[Filter], **more: Any) -> str:
+        """Register a requirement and return its variable, %id."""
+        requirement: dict[str, Any] = {"id": identifier, "type": resource_type}
+        if filters:
+            requirement["codeFilter"] = filters
+        requirement |= more
+        known = self.requirements.setdefault(identifier, requirement)
+        if known != requirement:
+            raise ValueError(f"the input {identifier} would mean two different things")
+        return f"%{identifier}"
+
+    def within(self, path: str, default: str) -> list[dict[str, Any]]:
+        """A dateFilter that counts back a declared default number of days."""
+        days = self.guidance.module.default(default)
+        duration = {"value": int(days.value), "unit": "days", "system": "http://unitsofmeasure.org", "code": "d"}
+        return [{"path": path, "valueDuration": duration}]
+
+    # -- people and conditions -------------------------------------------------------------------------
+
+    def subject(self) -> str:
+        """The patient."""
+        return self.add("subject", "Patient", [])
+
+    def condition(self, concept: str, severity: str = "") -> str:
+        """Conditions of the concept that are current and confirmed."""
+        filters = [self.value_set("code", concept), _codes("clinicalStatus", CURRENT), _codes("verificationStatus", ("confirmed",))]
+        if severity:
+            filters.append(self.value_set("severity", severity))
+        return self.add(camel(concept, severity), "Condition", filters)
+
+    def condition_in_doubt(self, concept: str) -> list[str]:
+        """Everything that points to the concept without asserting it."""
+        found = self.guidance.concepts[concept]
+        current = _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS))
+        any_way = _codes("verificationStatus", ("confirmed", *DOUBTFUL))
+        inputs = [self.add(camel(concept, "possible"), "Condition", [self.value_set("code", concept), current, any_way])]
+        if found.open_codes:
+            inputs.append(self.add(camel(found.open_codes, "possible"), "Condition",
+                                   [self.value_set("code", found.open_codes), current, any_way]))
+        if found.hint:
+            inputs.append(self.add(camel(found.hint, "hint"), "Condition",
+                                   [self.hint_code("code", found.hint), current, any_way]))
+        return inputs
+
+    def reason_of_draft(self, concept: str) -> list[str]:
+        """Drafted orders that are coded as given for the concept."""
+        filters = [self.value_set("reasonCode", concept), _codes("status", ("draft",)), _codes("intent", INTENTS)]
+        return [self.add(camel(concept, "reason-of", kind), f"{kind}Request", filters) for kind in ("Medication", "Service")]
+
+    def condition_ever(self, concept: str, confirmed: bool = True) -> str:
+        """Conditions of the concept whatever their clinical status."""
+        verification = ("confirmed",) if confirmed else DOUBTFUL
+        role = "ever" if confirmed else "ever-possible"
+        return self.add(camel(concept, role), "Condition",
+                        [self.value_set("code", concept), _codes("verificationStatus", verification)])
+
+    # -- orders and procedures -------------------------------------------------------------------------
+
+    def order(self, class_id: str, row: OrderRow, role: str, statuses: tuple[str, ...], **more: Any) -> str:
+        """Orders of one row of an order class in the given statuses."""
+        path = "medication" if row.type == "MedicationRequest" else "code"
+        filters = [self.value_set(path, row.codes)]
+        if row.route or row.route_stated:
+            filters += self._route(row)
+        filters += [_codes("status", statuses), _codes("intent", INTENTS)]
+        return self.add(camel(class_id, row.name, role), row.type, filters, **more)
+
+    def _route(self, row: OrderRow) -> list[Filter]:
+        path = "dosageInstruction.route"
+        unreadable = self.hint_code(path, UNREADABLE)["code"]
+        if not row.route:
+            return [{"path": path, "code": unreadable}]
+        wanted = self.value_set(path, row.route)
+        return [wanted | {"code": unreadable}] if row.route_stated == "or-not" else [wanted]
+
+    def any_draft(self, resource_type: str) -> str:
+        """Drafted orders of a type, whatever they order."""
+        return self.add(camel("draft", resource_type), resource_type, [_codes("status", ("draft",)), _codes("intent", INTENTS)])
+
+    def unreadable_medicine(self) -> str:
+        """Drafted medication orders whose medicine has no code of a system that the module reads."""
+        return self.add("unreadableMedicineDraft", "MedicationRequest",
+                        [self.hint_code("medication", UNREADABLE), _codes("status", ("draft",)), _codes("intent", INTENTS)])
+
+    def procedure_done(self, concept: str, default: str) -> str:
+        """Procedures of a concept, completed or in progress, not longer ago than a declared default."""
+        return self.add(camel(concept, "done"), "Procedure",
+                        [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
+                        dateFilter=self.within("performed", default))
+
+    # -- results ---------------------------------------------------------------------------------------
+
+    def newest_result(self, concept: str, default: str = "") -> str:
+        """The newest valid result of an observation; within a declared default number of days, if named."""
+        more: dict[str, Any] = {"dateFilter": self.within("effective", default)} if default else {}
+        return self.add(camel(concept), "Observation",
+                        [self.value_set("code", concept), _codes("status", VALID_RESULTS)], **more,
+                        limit=1, sort=[{"path": "effective", "direction": "descending"}])

@@ -1,0 +1,217 @@
+"""Topics and activities -> PlanDefinition and ActivityDefinition (R4), the executed half of the content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ivig_fhir.authoring.artefacts import artefact, extension_url, local
+from ivig_fhir.authoring.criteria import Compiled, both, compile_criterion, either, exists, negated
+from ivig_fhir.authoring.guidance import Activity, Criterion, Guidance, Topic, Unit
+from ivig_fhir.authoring.needs import Needs
+from ivig_fhir.fhir import THO, Resource, canonical, coding, concept, extension
+from ivig_fhir.problems import Issue, Outcome, Problem
+
+FHIRPATH = "text/fhirpath"
+INFORM = "inform"
+ORDER_HOOKS = ("order-select", "order-sign")
+BEHAVIOUR = {"requiredBehavior": "could", "precheckBehavior": "no", "cardinalityBehavior": "single"}
+
+
+def plan_definition(topic: Topic, guidance: Guidance, needs: Needs) -> Resource:
+    """The PlanDefinition of a topic: one top-level action, a child action per unit.
+
+    Raises Problem('guidance') where a criterion cannot be compiled.
+    """
+    module = guidance.module
+    used = Needs(guidance)
+    children = [_unit_action(unit, guidance, used) for unit in topic.units]
+    top = _card_action(topic, guidance, used, children)
+    for identifier, requirement in used.requirements.items():
+        if needs.requirements.setdefault(identifier, requirement) != requirement:
+            raise ValueError(f"the input {identifier} would mean two different things")
+    needs.concepts |= used.concepts
+    return artefact(
+        module, ("PlanDefinition", topic.id), topic.title, topic.description,
+        before_status={"type": concept(coding(f"{THO}/plan-definition-type", "eca-rule", "ECA Rule"))},
+        before_date={"subjectCodeableConcept": concept(coding("http://hl7.org/fhir/resource-types", "Patient"))},
+        topic=[concept(coding(local(module, "ivig-topic"), topic.id, topic.title))],
+        relatedArtifact=[{"type": "depends-on", "resource": f"{local(module, 'ivig-statement')}|{module.version}"}],
+        library=[f"{canonical(module.base, 'Library', module.id)}|{module.version}"],
+        action=[top],
+    )
+
+
+def _card_action(topic: Topic, guidance: Guidance, needs: Needs, children: list[dict[str, Any]]) -> dict[str, Any]:
+    triggers = {trigger["name"] for child in children for trigger in child.get("trigger", ())}
+    hooks = [hook.name for hook in guidance.module.hooks if hook.name in triggers]
+    conditions = [_living(needs)]
+    if topic.anchor:
+        conditions.append(_compile(topic.anchor, needs, topic.where))
+    action: dict[str, Any] = {
+        "id": topic.id,
+        "title": topic.title,
+        "description": topic.description,
+    }
+    if topic.patient_title:
+        action["textEquivalent"] = topic.patient_title
+    return action | {
+        "priority": "routine",
+        "documentation": [{"type": "documentation", "display": guidance.module.title, "url": guidance.module.base}],
+        "trigger": [_named_event(name) for name in hooks],
+        "condition": [_condition(item, guidance) for item in conditions],
+        "input": [needs.requirements[key] for key in sorted(needs.requirements)],
+        "groupingBehavior": "visual-group",
+        "selectionBehavior": "any",
+        **BEHAVIOUR,
+        "action": children,
+    }
+
+
+def _living(needs: Needs) -> Compiled:
+    test = "deceased.ofType(boolean) or deceased.ofType(dateTime).exists()"
+    return Compiled("living", negated(exists(needs.subject(), test)), "the patient is not recorded as deceased")
+
+
+def _compile(criterion: Criterion, needs: Needs, where: str) -> Compiled:
+    try:
+        return compile_criterion(criterion, needs)
+    except (KeyError, ValueError) as error:
+        raise Problem("guidance", Outcome((Issue(where, str(error), rule="criterion"),))) from error
+
+
+def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:
+    module = guidance.module
+    when = [_compile(item, needs, unit.where) for item in unit.when]
+    occasion = _occasion(unit, guidance, needs)
+    conditions = when + ([occasion] if occasion else [])
+    names = [item.id for item in conditions]
+    if len(set(names)) != len(names):
+        raise Problem("guidance", Outcome((Issue(unit.where, f"two criteria share an id: {', '.join(names)}", hint="give ids"),)))
+    triggers = [*unit.hooks, *(ORDER_HOOKS if unit.orders else ())]
+    action: dict[str, Any] = {
+        "id": unit.id,
+        "extension": _unit_extensions(unit, guidance, needs),
+        "title": unit.title,
+        "description": unit.says,
+    }
+    if unit.patient:
+        action["textEquivalent"] = unit.patient
+    action |= {
+        "priority": "routine",
+        "code": [concept(coding(local(module, "ivig-direction"), unit.direction))],
+        "documentation": [_citation(name, guidance) for name in unit.statements],
+        "trigger": [_named_event(hook.name) for hook in module.hooks if hook.name in triggers],
+        "condition": [_condition(item, guidance) for item in conditions],
+        **BEHAVIOUR,
+    }
+    action = {key: value for key, value in action.items() if value not in ([], "")}
+    if not unit.activity:
+        action["definitionCanonical"] = _definition(guidance, INFORM)
+    if unit.warn_when:
+        action["dynamicValue"] = [_warning(unit, when, guidance, needs)]
+    if unit.activity:
+        action["action"] = [_proposal(unit, guidance, needs)]
+    return action
+
+
+def _definition(guidance: Guidance, activity: str) -> str:
+    return f"{canonical(guidance.module.base, 'ActivityDefinition', activity)}|{guidance.module.version}"
+
+
+def _occasion(unit: Unit, guidance: Guidance, needs: Needs) -> Compiled | None:
+    """When the unit may speak: no order is in question, or one of its classes is drafted."""
+    drafts = [_compile({"order": name, "is": ["drafted"]}, needs, unit.where) for name in unit.orders]
+    medicines = [row for name in unit.orders for row in guidance.orders[name].rows if row.type == "MedicationRequest"]
+    if unit.direction == "against" and medicines:
+        drafts.append(_compile({"unrecognised-medicine": "yes"}, needs, unit.where))
+    ways = [item.expression for item in drafts]
+    reads = [item.reads for item in drafts]
+    if unit.hooks:
+        none = negated(either(*(exists(needs.any_draft(kind)) for kind in ("MedicationRequest", "ServiceRequest"))))
+        running = [_compile({"order": name, "is": ["running"]}, needs, unit.where) for name in unit.while_running]
+        if not unit.orders and not running:
+            return None
+        ways.insert(0, both(none, either(*(item.expression for item in running))) if running else none)
+        reads.insert(0, " or ".join(item.reads for item in running) if running else "no order in question")
+    asks = next((item.asks for item in reversed(drafts) if item.asks), None)
+    return Compiled("occasion", either(*ways), ", or ".join(reads), asks)
+
+
+def _named_event(hook: str) -> dict[str, str]:
+    return {"type": "named-event", "name": hook}
+
+
+def _condition(item: Compiled, guidance: Guidance) -> dict[str, Any]:
+    expression: dict[str, Any] = {}
+    if item.asks:
+        parts = [extension("fact", valueString=item.asks.fact), extension("reason", valueCode=item.asks.reason)]
+        expression["extension"] = [extension(extension_url(guidance.module, "ivig-asks"), extension=parts)]
+    expression |= {"description": item.reads, "name": item.id, "language": FHIRPATH, "expression": item.expression.text}
+    return {"kind": "applicability", "expression": expression}
+
+
+def _warning(unit: Unit, when: list[Compiled], guidance: Guidance, needs: Needs) -> dict[str, Any]:
+    act = _compile(dict(unit.warn_when or {}), needs, unit.where)
+    terms = [act.expression] if unit.warns == "also-if-conditional" else [*(item.expression for item in when), act.expression]
+    warned = Compiled("warning", both(*terms), act.reads, act.asks)
+    expression = _condition(warned, guidance)["expression"]
+    expression["expression"] = f"iif({warned.expression.text}, 'urgent', 'routine')"
+    return {"path": "%action.priority", "expression": expression}
+
+
+def _proposal(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:
+    activity = guidance.activities[unit.activity]
+    conditions = [_compile(item, needs, unit.where) for item in unit.suggest_when]
+    return {
+        "id": f"{unit.id}-propose",
+        "title": activity.title,
+        "description": activity.description,
+        "condition": [_condition(item, guidance) for item in conditions],
+        "type": concept(coding(f"{THO}/action-type", "create", "Create")),
+        **BEHAVIOUR,
+        "definitionCanonical": _definition(guidance, activity.id),
+    }
+
+
+def _citation(statement: str, guidance: Guidance) -> dict[str, str]:
+    source = guidance.sources[guidance.statements[statement].source]
+    url = f"{local(guidance.module, 'ivig-statement')}#{statement}"
+    return {"type": "citation", "label": statement, "display": f"{source.short} ({source.standing_says})", "url": url}
+
+
+def _unit_extensions(unit: Unit, guidance: Guidance, needs: Needs) -> list[dict[str, Any]]:
+    module = guidance.module
+    shown = [extension("kind", valueCode=unit.kind), extension("how", valueCode=unit.shown)]
+    shown.append(extension("intervention", valueString=unit.intervention))
+    if unit.reader:
+        shown.append(extension("reader", valueCode=unit.reader))
+    shown += [extension("with", valueId=name) for name in unit.with_units]
+    if unit.opens_when:
+        opens = _condition(_compile({"id": "opens"} | unit.opens_when, needs, unit.where), guidance)
+        shown.append(extension("opensWhen", valueExpression=opens["expression"]))
+    found = [extension(extension_url(module, "ivig-shown"), extension=shown)]
+    for rating in unit.ratings:
+        parts = [extension("source", valueCode=guidance.statements[rating.statement].source), extension("kind", valueCode=rating.kind),
+                 extension("wording", valueString=rating.wording), extension("statement", valueCode=rating.statement)]
+        found.append(extension(extension_url(module, "ivig-rating"), extension=parts))
+    for name, ids in (("ivig-conflict", unit.conflicts), ("ivig-newer", unit.newer), ("ivig-yields-to", unit.yields_to)):
+        found += [extension(extension_url(module, name), valueCode=identifier) for identifier in ids]
+    if unit.amount:
+        value, unit_code = unit.amount
+        amount = {"value": float(value) if "." in value else int(value), "unit": unit_code,
+                  "system": "http://unitsofmeasure.org", "code": unit_code}
+        found.append(extension(extension_url(module, "ivig-stated-amount"), valueQuantity=amount))
+    return found
+
+
+def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
+    """The ActivityDefinition of an activity: a proposal, doNotPerform stated, dose as text only."""
+    more: dict[str, Any] = {"kind": activity.kind, "intent": "proposal", "doNotPerform": False}
+    if activity.product:
+        product = coding(activity.product.system, activity.product.code, activity.product.display)
+        more["productCodeableConcept"] = concept(product)
+    if activity.dosage:
+        more["dosage"] = [{"text": activity.dosage}]
+    if activity.kind == "CommunicationRequest":
+        more = {"kind": activity.kind, "code": concept(text=activity.title), "intent": "proposal", "doNotPerform": False}
+    return artefact(guidance.module, ("ActivityDefinition", activity.id), activity.title, activity.description, **more)

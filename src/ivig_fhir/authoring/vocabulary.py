@@ -1,0 +1,188 @@
+"""Concepts, statements, conflicts, sources and words -> ValueSet with expansion, and CodeSystem (R4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ivig_fhir import fhir
+from ivig_fhir.authoring.artefacts import artefact, local
+from ivig_fhir.authoring.guidance import Code, Concept, Guidance
+from ivig_fhir.fhir import CORE, Resource, canonical, extension
+
+SYSTEMS = {
+    "icd-10-cm": fhir.ICD10CM, "icd-10": fhir.ICD10, "icd-10-pcs": fhir.ICD10PCS, "sct": fhir.SCT, "rxnorm": fhir.RXNORM,
+    "atc": fhir.ATC, "cvx": fhir.CVX, "hcpcs": fhir.HCPCS, "loinc": fhir.LOINC,
+}
+_COMMENTS = f"{CORE}/valueset-concept-comments"
+
+
+def system_url(name: str, guidance: Guidance) -> str:
+    """The URI of a code system named in guidance/."""
+    return SYSTEMS.get(name) or local(guidance.module, name)
+
+
+def value_set(concept: Concept, guidance: Guidance) -> Resource:
+    """The value set of a concept: each code enumerated with its proof, and expanded."""
+    module = guidance.module
+    by_system: dict[str, list[Code]] = {}
+    for code in concept.codes:
+        by_system.setdefault(system_url(code.system, guidance), []).append(code)
+    include: list[dict[str, Any]] = [
+        {"system": system, "concept": [_concept(code) for code in codes]} for system, codes in by_system.items()
+    ]
+    include += [{"valueSet": [canonical(module.base, "ValueSet", name)]} for name in concept.includes]
+    contains = [_contained(code, guidance) for code in _members(concept, guidance)]
+    more: dict[str, Any] = {}
+    if concept.left_out:
+        more["purpose"] = "Left out on purpose: " + "; ".join(f"{item.system} {item.code} ({item.why})" for item in concept.left_out)
+    more["copyright"] = " ".join(_copyright({code.system for code in _members(concept, guidance)}, guidance))
+    more["compose"] = {"include": include}
+    more["expansion"] = {"timestamp": f"{module.date}T00:00:00Z", "total": len(contains), "contains": contains}
+    title = concept.title[:1].upper() + concept.title[1:]
+    description = concept.says or f"Codes that say: {concept.title}."
+    return artefact(module, ("ValueSet", concept.id), title, description, **{key: value for key, value in more.items() if value})
+
+
+def _members(concept: Concept, guidance: Guidance) -> list[Code]:
+    codes = list(concept.codes)
+    for name in concept.includes:
+        codes += _members(guidance.concepts[name], guidance)
+    unique = {(code.system, code.code): code for code in reversed(codes)}
+    return list(reversed(unique.values()))
+
+
+def _concept(code: Code) -> dict[str, Any]:
+    proof = f"{code.proof}. {code.note}" if code.note else code.proof
+    return {"extension": [extension(_COMMENTS, valueString=proof)], "code": code.code, "display": code.display}
+
+
+def _contained(code: Code, guidance: Guidance) -> dict[str, str]:
+    return {"system": system_url(code.system, guidance), "code": code.code, "display": code.display}
+
+
+def _copyright(systems: set[str], guidance: Guidance) -> Iterable[str]:
+    return (phrase.says for name in sorted(systems) for phrase in guidance.phrases if phrase.id == f"copyright-{name}")
+
+
+# -- code systems: every word of a card stands in one of them ---------------------------------------------
+
+
+def code_systems(guidance: Guidance) -> list[Resource]:
+    """All local code systems."""
+    return [
+        _sources(guidance), _statements(guidance), _conflicts(guidance), _newer(guidance), _hints(guidance),
+        _phrases(guidance), _defaults(guidance), _hooks(guidance), _topics(guidance), _directions(guidance),
+        _scales(guidance), _overrides(guidance),
+    ]
+
+
+def _code_system(guidance: Guidance, identifier: str, title: str, description: str, concepts: list[dict[str, Any]]) -> Resource:
+    properties = sorted({(item["code"], _property_type(item)) for found in concepts for item in found.get("property", ())})
+    more: dict[str, Any] = {"caseSensitive": True, "content": "complete", "count": len(concepts)}
+    if properties:
+        more["property"] = [{"code": code, "type": kind} for code, kind in properties]
+    return artefact(guidance.module, ("CodeSystem", identifier), title, description, **more, concept=concepts)
+
+
+def _property_type(item: dict[str, Any]) -> str:
+    name = next(key for key in item if key.startswith("value"))
+    return name.removeprefix("value")[:1].lower() + name.removeprefix("value")[1:]
+
+
+def _entry(code: str, display: str, definition: str = "", **properties: str | Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"code": code, "display": display}
+    if definition:
+        found["definition"] = definition
+    listed = [
+        {"code": name.replace("_", "-"), "valueString": value}
+        for name, values in properties.items()
+        for value in ([values] if isinstance(values, str) else values) if value
+    ]
+    return found | ({"property": listed} if listed else {})
+
+
+def _sources(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(item.id, item.short, item.appraisal, title=item.title, publisher=item.publisher, date=item.date, url=item.url,
+               standing=item.standing, standing_says=item.standing_says, for_patients=item.for_patients, successor=item.successor,
+               sha256=item.sha256, reference=[f"[{entry.marker}] {entry.says}" for entry in item.references])
+        for item in guidance.sources.values()
+    ]
+    return _code_system(guidance, "ivig-source", "Sources", "The documents that the guidance rests on, with their standing.", concepts)
+
+
+def _statements(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(item.id, f"{guidance.sources[item.source].short}, {item.kind}", item.says, source=item.source, kind=item.kind,
+               lines=", ".join(item.lines), strength=item.strength, cites=item.cites, not_encoded=item.not_encoded)
+        for item in guidance.statements.values()
+    ]
+    return _code_system(guidance, "ivig-statement", "Statements", "What the sources say, sentence by sentence, reworded.", concepts)
+
+
+def _conflicts(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(item.id, item.title, item.says, **{"class": item.kind}, handling=item.handling, side=[" ".join(side) for side in item.sides])
+        for item in guidance.conflicts.values()
+    ]
+    return _code_system(guidance, "ivig-conflict", "Conflicts", "Where the sources disagree with each other or with themselves.", concepts)
+
+
+def _newer(guidance: Guidance) -> Resource:
+    concepts = []
+    for item in guidance.newer.values():
+        origins = [guidance.newer_sources[name] for name in item.sources]
+        concepts.append(_entry(
+            item.id, ", ".join(origin.short or origin.title for origin in origins), item.says, relation=item.relation,
+            confidence=item.confidence, warns=item.warns, about=item.about, year=max(origin.year for origin in origins),
+            citation=[origin.citation or origin.title for origin in origins], url=[origin.url for origin in origins]))
+    return _code_system(guidance, "ivig-newer", "Newer evidence", "Evidence younger or stronger than the sources; it stands beside them.", concepts)
+
+
+def _hints(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.says, "", path=item.path, match=item.match, phrase=item.phrases) for item in guidance.hints.values()]
+    beside = [canonical(guidance.module.base, "ValueSet", name) for name in guidance.read_beside]
+    concepts.append(_entry("unreadable", "absent, or without a code that this module reads", "",
+                           negation=guidance.negations, read_beside=beside))
+    return _code_system(guidance, "ivig-hint", "Hints", "Codes that the record's door gives to texts and to unreadable elements.", concepts)
+
+
+def _phrases(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.says, "", patient=item.patient) for item in guidance.phrases]
+    return _code_system(guidance, "ivig-phrase", "Phrases", "The connecting words of cards.", concepts)
+
+
+def _defaults(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, f"{item.value} {item.unit}", item.says, value=item.value, unit=item.unit) for item in guidance.module.defaults]
+    return _code_system(guidance, "ivig-default", "Declared defaults", "Numbers that no source gives; marked † wherever printed.", concepts)
+
+
+def _hooks(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.name, item.title, item.description) for item in guidance.module.hooks]
+    return _code_system(guidance, "ivig-hook", "Hooks", "The CDS Hooks that the module serves.", concepts)
+
+
+def _topics(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.title, item.description) for item in guidance.topics]
+    return _code_system(guidance, "ivig-topic", "Topics", "The topics of the module, in the order of its cards.", concepts)
+
+
+_DIRECTIONS = ("for", "against", "equivalent", "insufficient-evidence", "poor-response", "none")
+
+
+def _directions(guidance: Guidance) -> Resource:
+    words = {phrase.id: phrase.says for phrase in guidance.phrases}
+    concepts = [_entry(name, words[f"direction-{name}"]) for name in _DIRECTIONS]
+    return _code_system(guidance, "ivig-direction", "Directions", "Which way a unit points.", concepts)
+
+
+def _scales(guidance: Guidance) -> Resource:
+    codes = {code.code: code for concept in guidance.concepts.values() for code in concept.codes if code.system == "ivig-scales"}
+    concepts = [_entry(code.code, code.display, code.note) for code in codes.values()]
+    return _code_system(guidance, "ivig-scales", "Scales", "Scales for which no LOINC or SNOMED CT code was found.", concepts)
+
+
+def _overrides(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.says) for item in guidance.module.override_reasons]
+    return _code_system(guidance, "ivig-override", "Override reasons", "Why a clinician may set a card aside.", concepts)

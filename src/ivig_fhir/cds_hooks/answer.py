@@ -1,0 +1,79 @@
+"""From a checked request to the cards: the one path that service and command line share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ivig_fhir.cds_hooks.cards import Origin, build_cards, unreadable_card
+from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, HookRequest, missing_data, read_patient_record
+from ivig_fhir.cds_hooks.selection import TopicCard, select
+from ivig_fhir.cds_hooks.wording import Setting
+from ivig_fhir.engine.apply import Finding, apply
+from ivig_fhir.engine.inputs import Index, build_index, gather
+from ivig_fhir.engine.record import PatientRecord
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.requirements import DRAFTS
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one request led to: the findings of every unit, and the cards chosen from them."""
+
+    facts: Facts
+    findings: tuple[Finding, ...]
+    cards: tuple[TopicCard, ...]
+    not_evaluated: tuple[str, ...]
+    not_used: tuple[str, ...]
+
+
+class Responder:
+    """Answers requests over one loaded content; holds nothing of any patient."""
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self.index: Index = build_index(content.requirements.values())
+
+    def answer(self, request: HookRequest, today: date, origin: Origin) -> dict[str, Any]:
+        """{"cards": […]}. Raises Problem('missing-data') and Problem('unusable')."""
+        if request.hook in ORDER_HOOKS and not request.drafts:
+            return {"cards": []}
+        record, gone = read_patient_record(request, self.content)
+        if gone:
+            return self._without_required(request, record, tuple(sorted(gone)), today, origin)
+        evaluation = self.evaluate(request, record, today)
+        setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used)
+        return {"cards": build_cards(list(evaluation.cards), self.content, request, setting, origin)}
+
+    def evaluate(self, request: HookRequest, record: PatientRecord, today: date) -> Evaluation:
+        """Every unit's finding for this record, and the cards."""
+        facts = gather(record, self.content, self.index, today)
+        findings = tuple(
+            finding for plan in self.content.plans for finding in apply(plan, self.content, facts, request.hook)
+        )
+        cards = select(findings, self.content, request.reader)
+        return Evaluation(facts, findings, tuple(cards), self._not_evaluated(request, record), record.not_used)
+
+    def _not_evaluated(self, request: HookRequest, record: PatientRecord) -> tuple[str, ...]:
+        used = {
+            self.content.requirements[item["id"]].key
+            for plan in self.content.plans if request.hook in plan.hooks for item in plan.inputs
+        }
+        return tuple(key for key in self.content.prefetch if key in used and key in record.unavailable | record.incomplete)
+
+    def _without_required(
+        self, request: HookRequest, record: PatientRecord, gone: tuple[str, ...], today: date, origin: Origin,
+    ) -> dict[str, Any]:
+        facts = gather(record, self.content, self.index, today)
+        classified = any(
+            self.content.requirements[name].key == DRAFTS and self._by_value_set(name) for name in facts.inputs if name != "subject"
+        )
+        if not classified:
+            raise missing_data(list(gone), self.content)
+        setting = Setting(request.reader, today.isoformat(), gone, record.not_used)
+        return {"cards": [unreadable_card(gone, self.content, request, setting, origin)]}
+
+    def _by_value_set(self, name: str) -> bool:
+        return any(part.from_value_set for part in self.content.requirements[name].filters)

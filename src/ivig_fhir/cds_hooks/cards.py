@@ -1,0 +1,132 @@
+"""Selected findings -> CDS Hooks cards with the module's extension (CH-50 … CH-74, AP-74 … AP-77).
+
+The extension is the module's machine-readable contract; card-extension.schema.json is its published form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ivig_fhir.cds_hooks.requests import HookRequest
+from ivig_fhir.cds_hooks.selection import TopicCard
+from ivig_fhir.cds_hooks.wording import Setting, detail
+from ivig_fhir.engine.activity import draft
+from ivig_fhir.engine.apply import Finding
+from ivig_fhir.engine.inputs import printed_date
+from ivig_fhir.fhir import coding, reference_to
+from ivig_fhir.knowledge.content import Content
+
+EXTENSION = "org.example.ivig-fhir"
+SUMMARY_BELOW = 140
+
+Card = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What makes a card's identity and addresses: issuer, service and the public URL of the pages."""
+
+    issuer: str
+    service: str
+    public_url: str
+
+
+def build_cards(
+    selected: list[TopicCard], content: Content, request: HookRequest, setting: Setting, origin: Origin,
+) -> list[Card]:
+    """The cards of a response, each with a uuid that the same request always gives (CH-71)."""
+    return [_with_uuids(_card(item, content, request, setting, origin), content, request, origin) for item in selected]
+
+
+def unreadable_card(keys: tuple[str, ...], content: Content, request: HookRequest, setting: Setting, origin: Origin) -> Card:
+    """The card for a drafted order of one of our classes whose patient's problems could not be read."""
+    plan = content.plans[-1]
+    card = {
+        "summary": content.phrase("could-not-read-title"),
+        "detail": content.phrase("could-not-read", keys=", ".join(keys)),
+        "indicator": "info",
+        "source": {"label": plan.source, "url": f"{origin.public_url}/guidance/{plan.topic}"},
+        "extension": {EXTENSION: _header(plan.canonical, content, setting) | {"recommendations": []}},
+    }
+    return _with_uuids(card, content, request, origin)
+
+
+def _card(item: TopicCard, content: Content, request: HookRequest, setting: Setting, origin: Origin) -> Card:
+    plan = item.plan
+    url = f"{origin.public_url}/guidance/{plan.topic}"
+    leading = next(finding for finding in item.findings if finding.opens)
+    title = plan.patient_title if setting.reader == "patient" else content.phrase("summary", topic=plan.title, unit=leading.unit.title)
+    card: Card = {
+        "summary": title,
+        "detail": detail(item, content, setting),
+        "indicator": "warning" if item.warns else "info",
+        "source": {"label": plan.source, "url": url, "topic": coding(f"{content.base}/CodeSystem/ivig-topic", plan.topic, plan.title)},
+    }
+    if item.suggests:
+        card |= {"suggestions": [_suggestion(item.suggests, content, request)], "selectionBehavior": "any"}
+    if setting.reader != "patient" and content.overrides:
+        system = f"{content.base}/CodeSystem/ivig-override"
+        card["overrideReasons"] = [coding(system, word.code, word.display) for word in content.overrides.values()]
+    card["links"] = [{"label": content.phrase("guidance-link"), "url": url, "type": "absolute"}]
+    recommendations = [_recommendation(finding, item, content) for finding in item.findings]
+    card["extension"] = {EXTENSION: _header(plan.canonical, content, setting) | {"recommendations": recommendations}}
+    return card
+
+
+def _header(plan: str, content: Content, setting: Setting) -> dict[str, Any]:
+    return {
+        "schema": 1, "module": content.version, "contentHash": content.definitions.content_hash,
+        "evaluatedOn": setting.evaluated_on, "plan": plan, "notEvaluated": list(setting.not_evaluated),
+    }
+
+
+def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict[str, Any]:
+    unit = finding.unit
+    standing = {item.unit.id for item in card.findings}
+    return {
+        "id": unit.id, "kind": unit.kind, "applicability": finding.applicability, "direction": unit.direction,
+        "ratings": [
+            {"source": item.source, "kind": item.kind, "wording": item.wording,
+             "standing": list(content.sources[item.source].properties.get("standing", ())), "statement": item.statement}
+            for item in unit.ratings
+        ],
+        "statements": list(unit.statements), "conflicts": list(unit.conflicts), "newer": list(unit.newer),
+        "yieldsTo": [name for name in unit.yields_to if name in standing],
+        "because": [
+            {"reference": reference_to(resource), "criterion": because.criterion} | _dated(resource)
+            for because in finding.because for resource in because.resources
+        ],
+        "missing": [{"fact": item.fact, "input": item.input, "reason": item.reason} for item in finding.missing],
+    }
+
+
+def _dated(resource: Mapping[str, Any]) -> dict[str, str]:
+    day = printed_date(dict(resource))
+    return {"date": day} if day else {}
+
+
+def _suggestion(finding: Finding, content: Content, request: HookRequest) -> dict[str, Any]:
+    proposal = finding.unit.proposal
+    assert proposal is not None  # noqa: S101 - a finding proposes only what its unit has
+    action = {
+        "type": "create", "description": proposal.description,
+        "resource": draft(proposal.activity, request.patient_id, f"{content.base}/PlanDefinition/{finding.unit.topic}|{content.version}"),
+    }
+    return {"label": proposal.title, "actions": [action]}
+
+
+def _with_uuids(card: Card, content: Content, request: HookRequest, origin: Origin) -> Card:
+    """uuid5 over issuer, service, hook instance and the card, so that a replay gives the same bytes."""
+    digest = hashlib.sha256(json.dumps(card, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+    space = uuid.uuid5(uuid.NAMESPACE_URL, content.base)
+    identity = str(uuid.uuid5(space, "|".join((origin.issuer, origin.service, request.instance, digest))))
+    suggestions = [
+        {"label": item["label"], "uuid": str(uuid.uuid5(space, f"{identity}|{number}"))} | item
+        for number, item in enumerate(card.get("suggestions", ()))
+    ]
+    return {"uuid": identity} | card | ({"suggestions": suggestions} if suggestions else {})

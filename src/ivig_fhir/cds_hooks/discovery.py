@@ -1,0 +1,43 @@
+"""The discovery document: one service per hook that a plan names, with the queries that its plans need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.requirements import DRAFTS
+
+PREFIX = "ivig-"
+
+
+def discovery(content: Content) -> dict[str, Any]:
+    """{"services": […]} (CH-10 … CH-15)."""
+    return {"services": [_service(hook, content) for hook in served_hooks(content)]}
+
+
+def served_hooks(content: Content) -> list[str]:
+    """The hooks that at least one plan is triggered by."""
+    return [hook for hook in content.hooks if any(hook in plan.hooks for plan in content.plans)]
+
+
+def _service(hook: str, content: Content) -> dict[str, Any]:
+    word = content.hooks[hook]
+    return {
+        "hook": hook,
+        "title": word.display,
+        "description": word.definition,
+        "id": f"{PREFIX}{hook}",
+        "prefetch": {key: content.prefetch[key].query for key in _keys(hook, content)},
+        "usageRequirements": content.library["usage"],
+    }
+
+
+def _keys(hook: str, content: Content) -> list[str]:
+    used = {content.requirements[item["id"]].key for plan in content.plans if hook in plan.hooks for item in plan.inputs}
+    return [key for key, row in content.prefetch.items() if (key in used or row.required) and key != DRAFTS]
+
+
+def hook_of(service_id: str, content: Content) -> str | None:
+    """The hook of a service id, or None when there is no such service."""
+    hook = service_id.removeprefix(PREFIX)
+    return hook if service_id.startswith(PREFIX) and hook in served_hooks(content) else None

@@ -1,0 +1,191 @@
+"""A CDS Hooks request body -> HookRequest, and what it holds of the patient -> PatientRecord.
+
+Absent is not null: a key that is absent or holds an OperationOutcome could not be had; null or an empty
+Bundle says that there is nothing (CH-35, CH-36). A cut page is incomplete (CH-37).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ivig_fhir.engine.record import PatientRecord, medications_of, read_record
+from ivig_fhir.fhir import Resource, as_list, loads, reference_to
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.requirements import PrefetchKey
+from ivig_fhir.problems import Issue, Outcome, Problem, problem
+
+ORDER_HOOKS = frozenset({"order-select", "order-sign"})
+PROFESSIONAL, PATIENT = "professional", "patient"
+
+
+@dataclass(frozen=True)
+class HookRequest:
+    """A request whose form is right: hook, instance, reader, patient, prefetch and the orders in question."""
+
+    hook: str
+    instance: str
+    patient_id: str
+    user: str
+    prefetch: Mapping[str, Any]
+    drafts: tuple[Resource, ...] = ()
+    draft_bundle: tuple[tuple[str, Resource], ...] = ()
+    fhir_server: str = ""
+    authorization: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reader(self) -> str:
+        """Practitioner and PractitionerRole read the professional wording, everyone else the patient wording."""
+        return PROFESSIONAL if self.user.startswith(("Practitioner/", "PractitionerRole/")) else PATIENT
+
+
+def read_request(body: bytes, hook: str) -> HookRequest:
+    """Check the form of a request to the service of this hook. Raises Problem('malformed') (CH-30 … CH-32)."""
+    try:
+        request = loads(body)
+    except (ValueError, RecursionError) as error:
+        raise problem("malformed", "body", f"is no JSON: {error}", "a CDS Hooks request as a JSON object") from error
+    if not isinstance(request, dict):
+        raise problem("malformed", "body", f"is a {type(request).__name__}", "a CDS Hooks request as a JSON object")
+    issues: list[Issue] = []
+    context = _object(request, "context", issues)
+    _text(request, "hookInstance", issues)
+    if request.get("hook") != hook:
+        issues.append(Issue("hook", f"is {request.get('hook')!r}", repr(hook), "each service serves one hook"))
+    _text(context, "userId", issues, "context.")
+    _text(context, "patientId", issues, "context.")
+    prefetch = request.get("prefetch") or {}
+    if not isinstance(prefetch, dict):
+        issues.append(Issue("prefetch", f"is a {type(prefetch).__name__}", "an object of key and resource"))
+    if request.get("fhirAuthorization") and not request.get("fhirServer"):
+        issues.append(Issue("fhirServer", "is absent while fhirAuthorization is present", "both, or neither"))
+    bundle = _drafts(context, issues) if hook in ORDER_HOOKS else ()
+    selected = _selections(context, issues) if hook == "order-select" else None
+    if issues:
+        raise Problem("malformed", Outcome(tuple(issues)))
+    orders = tuple(resource for _, resource in bundle if selected is None or reference_to(resource) in selected)
+    return HookRequest(
+        hook, request["hookInstance"], context["patientId"], context["userId"], prefetch, orders, bundle,
+        request.get("fhirServer") or "", request.get("fhirAuthorization") or {},
+    )
+
+
+def _object(parent: dict[str, Any], name: str, issues: list[Issue]) -> dict[str, Any]:
+    value = parent.get(name)
+    if isinstance(value, dict):
+        return value
+    issues.append(Issue(name, "is absent" if value is None else f"is a {type(value).__name__}", "an object"))
+    return {}
+
+
+def _text(parent: dict[str, Any], name: str, issues: list[Issue], prefix: str = "") -> None:
+    value = parent.get(name)
+    if not isinstance(value, str) or not value:
+        issues.append(Issue(prefix + name, "is absent" if value is None else f"is {value!r:.40}", "a text that is not empty"))
+
+
+def _drafts(context: dict[str, Any], issues: list[Issue]) -> tuple[tuple[str, Resource], ...]:
+    bundle = context.get("draftOrders")
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        issues.append(Issue("context.draftOrders", "is absent" if bundle is None else "is no Bundle", "a Bundle of draft orders"))
+        return ()
+    found = []
+    for number, entry in enumerate(as_list(bundle.get("entry"))):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            issues.append(Issue(f"context.draftOrders.entry[{number}]", "holds no resource", "a resource with resourceType"))
+        else:
+            found.append((str(entry.get("fullUrl", "")), resource))
+    return tuple(found)
+
+
+def _selections(context: dict[str, Any], issues: list[Issue]) -> frozenset[str]:
+    selections = context.get("selections")
+    if not isinstance(selections, list) or not all(isinstance(item, str) for item in selections):
+        issues.append(Issue("context.selections", "is absent or no list of texts", "the references of the selected orders"))
+        return frozenset()
+    return frozenset(selections)
+
+
+@dataclass
+class _Pages:
+    """What the prefetch of one request holds, key by key."""
+
+    found: dict[str, list[Resource]] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+    incomplete: set[str] = field(default_factory=set)
+    named: list[tuple[str, Resource]] = field(default_factory=list)
+
+
+def read_patient_record(request: HookRequest, content: Content) -> tuple[PatientRecord, frozenset[str]]:
+    """The record of a request, and the required keys that could not be had.
+
+    Raises Problem('missing-data') when the patient could not be had, Problem('unusable') when a value is no
+    resource or belongs to another patient.
+    """
+    pages = _Pages()
+    for key in content.prefetch.values():
+        _read_key(request.prefetch, key, pages)
+    patients = [item for item in pages.found.pop("patient", []) if item.get("resourceType") == "Patient"]
+    if len(patients) > 1:
+        raise problem("unusable", "prefetch.patient", f"holds {len(patients)} patients", "the one patient of the context")
+    if not patients:
+        raise missing_data(["patient"], content)
+    if patients[0].get("id") != request.patient_id:
+        raise problem("unusable", "prefetch.patient", "is not the patient of the context", "Patient/{context.patientId}")
+    record = read_record(
+        patients[0], pages.found, request.drafts, pages.unavailable, pages.incomplete,
+        medications_of([*pages.named, *request.draft_bundle]),
+    )
+    required = frozenset(key.key for key in content.prefetch.values() if key.required and key.key in pages.unavailable)
+    return record, required
+
+
+def missing_data(keys: list[str], content: Content) -> Problem:
+    """Problem('missing-data'): the keys that are needed and could not be had, each with its query (CH-34)."""
+    issues = [
+        Issue(f"prefetch.{key}", "was neither sent nor could be fetched", content.prefetch[key].query,
+              "send the key, or null when there is nothing")
+        for key in keys
+    ]
+    return Problem("missing-data", Outcome(tuple(issues)))
+
+
+def _read_key(prefetch: Mapping[str, Any], key: PrefetchKey, pages: _Pages) -> None:
+    where = f"prefetch.{key.key}"
+    if key.key not in prefetch:
+        pages.unavailable[key.key] = "absent"
+        return
+    value = prefetch[key.key]
+    if value is None:
+        pages.found[key.key] = []
+        return
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if kind == "OperationOutcome":
+        pages.unavailable[key.key] = "OperationOutcome"
+    elif kind == "Bundle":
+        pages.found[key.key] = _entries(value, key, where, pages)
+    elif kind == key.type:
+        pages.found[key.key] = [value]
+    else:
+        seen = f"holds a {kind}" if kind else "holds no resource"
+        raise problem("unusable", where, seen, f"null, a {key.type}, a Bundle of them, or an OperationOutcome")
+
+
+def _entries(bundle: Resource, key: PrefetchKey, where: str, pages: _Pages) -> list[Resource]:
+    found = []
+    entries = as_list(bundle.get("entry"))
+    for number, entry in enumerate(entries):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            raise problem("unusable", f"{where}.entry[{number}]", "holds no resource", f"a {key.type}")
+        pages.named.append((str(entry.get("fullUrl", "")), resource))
+        if resource["resourceType"] == "OperationOutcome":
+            pages.incomplete.add(key.key)
+        elif resource["resourceType"] == key.type:
+            found.append(resource)
+    links = [item.get("relation") for item in as_list(bundle.get("link")) if isinstance(item, dict)]
+    if "next" in links or (key.count and len(found) >= key.count):
+        pages.incomplete.add(key.key)
+    return found

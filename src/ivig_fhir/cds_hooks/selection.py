@@ -1,0 +1,88 @@
+"""Findings of all plans -> which cards there are, in which order, and what stands on each.
+
+One card per topic that a unit opens, at most three: warnings first, then the order of the topics. A line
+stands only on a card that another unit opened. What yields stays, below what outranks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ivig_fhir.cds_hooks.requests import PATIENT
+from ivig_fhir.engine.apply import SILENT, Finding
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.plans import Plan
+
+MOST_CARDS = 3
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class TopicCard:
+    """One card to be written: its topic, what stands on it, what it suggests, topics without a card."""
+
+    plan: Plan
+    findings: tuple[Finding, ...]
+    suggests: Finding | None = None
+    also: tuple[Finding, ...] = ()
+
+    @property
+    def warns(self) -> bool:
+        """Whether one of its units warns."""
+        return any(finding.warns for finding in self.findings)
+
+
+def select(findings: Iterable[Finding], content: Content, reader: str) -> list[TopicCard]:
+    """The cards of a response, in order."""
+    standing = [finding for finding in findings if _stands(finding, reader)]
+    opened = {finding.unit.topic for finding in standing if finding.opens}
+    if not opened:
+        return []
+    cards = [_card(plan, standing) for plan in content.plans if plan.topic in opened]
+    cards.sort(key=lambda card: not card.warns)
+    kept, rest = cards[:MOST_CARDS], cards[MOST_CARDS:]
+    suggestion = _suggestion(standing, content, reader)
+    kept = [
+        TopicCard(card.plan, card.findings, suggestion if suggestion and suggestion.unit.topic == card.plan.topic else None)
+        for card in kept
+    ]
+    if rest:
+        also = tuple(finding for card in rest for finding in card.findings if finding.opens)
+        kept[-1] = TopicCard(kept[-1].plan, kept[-1].findings, kept[-1].suggests, also)
+    return kept
+
+
+def _stands(finding: Finding, reader: str) -> bool:
+    if finding.applicability == SILENT or finding.unit.how == "never":
+        return False
+    if reader == PATIENT:
+        return finding.unit.reader in ("patient", "both") and bool(finding.unit.patient)
+    return finding.unit.reader != "patient"
+
+
+def _card(plan: Plan, standing: list[Finding]) -> TopicCard:
+    own = [finding for finding in standing if finding.unit.topic == plan.topic and (finding.opens or not finding.unit.stands_with)]
+    names = {finding.unit.id for finding in own}
+    lines = [
+        finding for finding in standing
+        if not finding.opens and finding.unit.stands_with and (ANY in finding.unit.stands_with or finding.unit.stands_with & names)
+    ]
+    return TopicCard(plan, tuple(sorted([*own, *lines], key=_rank)))
+
+
+def _rank(finding: Finding) -> tuple[bool, bool, bool, bool]:
+    """Cautions, then what warns, then the rest, remarks and notices last; stable otherwise."""
+    unit = finding.unit
+    return (unit.kind != "caution", not finding.warns, ANY in unit.stands_with, unit.kind == "notice")
+
+
+def _suggestion(standing: list[Finding], content: Content, reader: str) -> Finding | None:
+    """The one suggestion of a response, if any: never beside a caution or a warning, nor against newer evidence."""
+    if reader == PATIENT or any(finding.warns or finding.unit.kind == "caution" for finding in standing):
+        return None
+    for finding in standing:
+        contradicted = any(content.newer[name].one("relation") == "contradicts" for name in finding.unit.newer)
+        if finding.proposes and not contradicted:
+            return finding
+    return None

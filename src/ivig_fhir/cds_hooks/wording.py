@@ -1,0 +1,139 @@
+"""The text of a card: GitHub-flavoured Markdown put together from definitions; no sentence stands here.
+
+Order: which sources and how they stand; what was not evaluated; the units; what the sources disagree on;
+what the units rest on in this record; what would clear up the conditional ones; the closing line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ivig_fhir.cds_hooks.requests import PATIENT
+from ivig_fhir.cds_hooks.selection import TopicCard
+from ivig_fhir.engine.apply import CONDITIONAL, Finding, Missing
+from ivig_fhir.engine.inputs import printed_date
+from ivig_fhir.fhir import reference_to
+from ivig_fhir.knowledge.content import Content
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the text of a card depends on besides its findings."""
+
+    reader: str
+    evaluated_on: str
+    not_evaluated: tuple[str, ...] = ()
+    not_used: tuple[str, ...] = ()
+
+
+def detail(card: TopicCard, content: Content, setting: Setting) -> str:
+    """The detail of a card."""
+    if setting.reader == PATIENT:
+        return _patient_detail(card, content, setting)
+    questions = _questions(card)
+    blocks = [
+        _sources(card, content),
+        _not_evaluated(content, setting),
+        *(_unit(finding, card, content, questions) for finding in card.findings),
+        _conflicts(card, content),
+        _based_on(card, content),
+        _to_clear_up(questions, content),
+        _also(card, content),
+        content.phrase("closing", date=setting.evaluated_on),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _patient_detail(card: TopicCard, content: Content, setting: Setting) -> str:
+    blocks = [_sources(card, content), *(finding.unit.patient for finding in card.findings)]
+    return "\n\n".join([*blocks, content.phrase("closing", date=setting.evaluated_on)])
+
+
+def _sources(card: TopicCard, content: Content) -> str:
+    used = {content.statements[name].one("source") for finding in card.findings for name in finding.unit.statements}
+    lines = [
+        content.phrase("source-line", id=name, short=word.display, standing=word.one("standing-says"))
+        for name, word in content.sources.items() if name in used
+    ]
+    return content.phrase("sources-used", sources="; ".join(lines)) if lines else ""
+
+
+def _not_evaluated(content: Content, setting: Setting) -> str:
+    blocks = []
+    if setting.not_evaluated:
+        blocks.append(content.phrase("not-evaluated", keys=", ".join(setting.not_evaluated)))
+    if setting.not_used:
+        blocks.append(content.phrase("data-not-used", reasons="; ".join(setting.not_used)))
+    return "\n\n".join(blocks)
+
+
+def _questions(card: TopicCard) -> dict[Missing, int]:
+    """Every missing fact of the card, numbered in order of appearance."""
+    facts = dict.fromkeys(item for finding in card.findings for item in finding.missing)
+    return {item: number for number, item in enumerate(facts, 1)}
+
+
+def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[Missing, int]) -> str:
+    unit = finding.unit
+    direction = content.directions[unit.direction].display
+    if finding.applicability == CONDITIONAL:
+        numbers = ", ".join(f"({questions[item]})" for item in finding.missing)
+        head = content.phrase("unit-conditional", title=unit.title, direction=direction, questions=numbers)
+    else:
+        head = content.phrase("unit-applies", title=unit.title, direction=direction)
+    ratings = " · ".join(content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings)
+    newer = [content.phrase("newer", text=content.newer[name].definition) for name in unit.newer]
+    leads = any(content.newer[name].one("relation") in ("contradicts", "supersedes") for name in unit.newer)
+    body = [*newer, unit.says] if leads else [unit.says, *newer]
+    outranked = [item.unit.title for item in card.findings if unit.id in item.unit.yields_to]
+    above = [content.phrase("outranks", titles="; ".join(outranked))] if outranked else []
+    return "\n".join([head if not ratings else f"{head}  \n{ratings}", *body, *above])
+
+
+def _conflicts(card: TopicCard, content: Content) -> str:
+    """Safety conflicts, and those of which every side is on the card, are printed; the rest are named."""
+    present = {name for finding in card.findings for name in finding.unit.statements}
+    printed, named = [], []
+    for identifier in dict.fromkeys(name for finding in card.findings for name in finding.unit.conflicts):
+        word = content.conflicts[identifier]
+        sides = [set(side.split()) for side in word.properties.get("side", ())]
+        if word.one("class") == "safety" or (len(sides) > 1 and all(side & present for side in sides)):
+            printed.append(content.phrase("conflict", id=identifier, text=word.definition))
+        else:
+            named.append(identifier)
+    if named:
+        printed.append(content.phrase("conflicts-elsewhere", ids=", ".join(sorted(named))))
+    return "\n\n".join(printed)
+
+
+def _based_on(card: TopicCard, content: Content) -> str:
+    facts: dict[str, list[str]] = {}
+    for finding in card.findings:
+        for because in finding.because:
+            entry = facts.setdefault(because.criterion, [])
+            for resource in because.resources:
+                day = printed_date(resource)
+                text = reference_to(resource) + (f" ({day})" if day else "")
+                if text not in entry:
+                    entry.append(text)
+    lines = [content.phrase("fact", criterion=name, references=", ".join(entry)) for name, entry in facts.items()]
+    return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
+
+
+def _to_clear_up(questions: dict[Missing, int], content: Content) -> str:
+    if not questions:
+        return ""
+    return content.phrase("to-clear-up", questions=" ".join(_question(item, number, content) for item, number in questions.items()))
+
+
+def _question(item: Missing, number: int, content: Content) -> str:
+    fact = item.fact
+    if item.reason == "not-available":
+        fact = content.phrase("not-available", criterion=item.fact, input=item.input)
+    return content.phrase("question", number=number, fact=fact)
+
+
+def _also(card: TopicCard, content: Content) -> str:
+    lines: Iterable[str] = (f"{content.topics[item.unit.topic].display}: {item.unit.title}" for item in card.also)
+    return content.phrase("also", lines="; ".join(lines)) if card.also else ""

@@ -1,0 +1,117 @@
+"""Plan, facts and occasion -> what each unit says: applicable, conditional or silent, and why.
+
+A pure function of (definitions, record, instant, hook); FHIR $apply (AP-10, AP-12, AP-21) with strong
+Kleene logic: a condition that is unknown makes a unit conditional, never silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ivig_fhir.fhir import Resource
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.expressions import Facts, Verdict
+from ivig_fhir.knowledge.plans import Criterion, Plan, Unit
+
+APPLICABLE, CONDITIONAL, SILENT = "applicable", "conditional", "silent"
+
+
+@dataclass(frozen=True)
+class Because:
+    """A criterion that is met or in doubt, and the resources that make it so."""
+
+    criterion: str
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A fact that would settle a criterion: what, from which query, and why it is not there."""
+
+    fact: str
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One criterion as evaluated."""
+
+    criterion: str
+    truth: bool | None
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one unit says for this patient on this occasion."""
+
+    unit: Unit
+    applicability: str
+    because: tuple[Because, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    warns: bool = False
+    opens: bool = False
+    proposes: bool = False
+    trace: tuple[Trace, ...] = ()
+    silent_for: str = ""
+
+
+def apply(plan: Plan, content: Content, facts: Facts, hook: str) -> list[Finding]:
+    """A finding for every unit of a plan, silent ones included with the criterion that silenced them."""
+    for criterion in plan.criteria:
+        verdict = criterion.condition.evaluate(facts)
+        if verdict.truth is False:
+            trace = (Trace(criterion.reads, verdict.truth, verdict.decided_by),)
+            return [Finding(unit, SILENT, trace=trace, silent_for=criterion.reads) for unit in plan.units]
+    return [_finding(unit, content, facts, hook) for unit in plan.units]
+
+
+def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
+    if hook not in unit.hooks:
+        return Finding(unit, SILENT, silent_for=f"does not speak on {hook}")
+    verdicts = []
+    for criterion in unit.criteria:
+        verdict = criterion.condition.evaluate(facts)
+        verdicts.append((criterion, verdict))
+        if verdict.truth is False:
+            break
+    trace = tuple(Trace(criterion.reads, verdict.truth, verdict.decided_by) for criterion, verdict in verdicts)
+    if any(verdict.truth is False for _, verdict in verdicts):
+        return Finding(unit, SILENT, trace=trace, silent_for=verdicts[-1][0].reads)
+    open_ones = [criterion for criterion, verdict in verdicts if verdict.truth is None]
+    missing = [item for criterion in open_ones for item in _missing(criterion, content, facts)]
+    warning = unit.warning.condition.evaluate(facts) if unit.warning else Verdict(False)
+    if unit.warning and warning.truth is None:
+        missing += _missing(unit.warning, content, facts)
+    opens = unit.how == "opens" or (unit.opens is not None and unit.opens.condition.evaluate(facts).truth is True)
+    proposal = unit.proposal
+    return Finding(
+        unit, CONDITIONAL if open_ones else APPLICABLE,
+        because=tuple(Because(criterion.reads, verdict.decided_by) for criterion, verdict in verdicts if verdict.decided_by),
+        missing=tuple(dict.fromkeys(missing)),
+        warns=warning.truth is True, opens=opens,
+        proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
+        trace=trace,
+    )
+
+
+def _all_met(criteria: tuple[Criterion, ...], facts: Facts) -> bool:
+    return all(criterion.condition.evaluate(facts).truth is True for criterion in criteria)
+
+
+def _missing(criterion: Criterion, content: Content, facts: Facts) -> list[Missing]:
+    """What to ask: the data that could not be had, or else the fact that the criterion asks for."""
+    gone = sorted({content.requirements[name].key for name in criterion.condition.inputs & facts.unavailable})
+    found = [Missing(criterion.reads, key, "not-available") for key in gone]
+    had = criterion.condition.evaluate(replace(facts, unavailable=frozenset()))
+    if had.truth is None or not found:
+        fact, reason = (criterion.asks.fact, criterion.asks.reason) if criterion.asks else (criterion.reads, "not-recorded")
+        found.append(Missing(fact, _input_of(criterion, content), reason))
+    return found
+
+
+def _input_of(criterion: Criterion, content: Content) -> str:
+    """The query that would bring the fact: the first, by key, of those that the criterion reads."""
+    keys = sorted({content.requirements[name].key for name in criterion.condition.inputs if name in content.requirements})
+    return keys[0] if keys else ""

@@ -1,0 +1,137 @@
+"""A record -> the inputs of all plans, in one pass over an index of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from ivig_fhir.engine.codings import Door
+from ivig_fhir.engine.record import PatientRecord
+from ivig_fhir.fhir import Resource
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.requirements import DATES, DRAFTS, Requirement
+from ivig_fhir.knowledge.terminology import Code
+
+_Table = dict[Code, list[Requirement]]
+
+
+@dataclass(frozen=True)
+class Index:
+    """Requirements by resource type: those found by a code at a path, and those that any resource may meet."""
+
+    by_code: dict[str, dict[str, _Table]]
+    by_type: dict[str, list[Requirement]]
+
+
+def build_index(requirements: Iterable[Requirement]) -> Index:
+    """Made once at load: a resource without one of our codes costs one look-up."""
+    by_code: dict[str, dict[str, _Table]] = {}
+    by_type: dict[str, list[Requirement]] = {}
+    for item in requirements:
+        keyed = next((part for part in item.filters if part.from_value_set), None)
+        if keyed is None:
+            by_type.setdefault(item.type, []).append(item)
+            continue
+        table = by_code.setdefault(item.type, {}).setdefault(keyed.path, {})
+        for code in keyed.codes:
+            table.setdefault(code, []).append(item)
+    return Index(by_code, by_type)
+
+
+def gather(record: PatientRecord, content: Content, index: Index, today: date) -> Facts:
+    """The facts of a record: each input's resources, and the inputs that could not be had."""
+    found: dict[str, list[Resource]] = {"subject": [record.patient]}
+    door = Door(content, record.medications)
+    for resources in record.resources.values():
+        for resource in resources:
+            if resource.get("status") != "draft":
+                _place(resource, door, index, today, found)
+    for resource in record.drafts:
+        _place(resource, door, index, today, found)
+    inputs = {}
+    for identifier, resources in found.items():
+        requirement = content.requirements.get(identifier)
+        if requirement is not None and requirement.newest:
+            resources = _newest(resources, requirement.newest)
+        inputs[identifier] = tuple(resources)
+    return Facts(inputs, _unavailable(record, content), today)
+
+
+def _place(resource: Resource, door: Door, index: Index, today: date, found: dict[str, list[Resource]]) -> None:
+    kind = resource.get("resourceType", "")
+    candidates = list(index.by_type.get(kind, ()))
+    seen: dict[str, set[Code]] = {}
+    for path, table in index.by_code.get(kind, {}).items():
+        codes = seen[path] = door.codes(resource, path)
+        for code in codes:
+            candidates += table.get(code, ())
+    for requirement in {item.id: item for item in candidates}.values():
+        if _meets(resource, requirement, door, seen) and _in_time(resource, requirement, today):
+            found.setdefault(requirement.id, []).append(resource)
+
+
+def _meets(resource: Resource, requirement: Requirement, door: Door, seen: dict[str, set[Code]]) -> bool:
+    for part in requirement.filters:
+        codes = seen.get(part.path)
+        if codes is None:
+            codes = seen[part.path] = door.codes(resource, part.path)
+        if part.codes.isdisjoint(codes):
+            return False
+    return True
+
+
+def _in_time(resource: Resource, requirement: Requirement, today: date) -> bool:
+    if resource.get("resourceType") not in ("Observation", "Procedure") and requirement.window is None:
+        return True
+    path = requirement.window[0] if requirement.window else DATES[requirement.type][0]
+    day = earliest_day(date_text(resource, path))
+    if day is None:
+        return requirement.window is None
+    return day <= today and (requirement.window is None or day >= today - timedelta(days=requirement.window[1]))
+
+
+def _newest(resources: list[Resource], path: str) -> list[Resource]:
+    return [max(resources, key=lambda item: date_text(item, path))]
+
+
+def _unavailable(record: PatientRecord, content: Content) -> frozenset[str]:
+    gone: set[str] = set()
+    for identifier, requirement in content.requirements.items():
+        if requirement.key == DRAFTS:
+            continue
+        if requirement.key in record.unavailable or (requirement.key in record.incomplete and not requirement.newest):
+            gone.add(identifier)
+    return frozenset(gone)
+
+
+def date_text(resource: Resource, path: str) -> str:
+    """The date at a choice element such as onset or effective, as written; nothing when there is none."""
+    for suffix in ("DateTime", "Instant", ""):
+        value: Any = resource.get(path + suffix)
+        if isinstance(value, str):
+            return value
+    period = resource.get(path + "Period")
+    start = period.get("start") if isinstance(period, dict) else None
+    return start if isinstance(start, str) else ""
+
+
+def printed_date(resource: Resource) -> str:
+    """The day, month or year that a card prints for a resource; nothing when it has no date."""
+    for path in DATES.get(resource.get("resourceType", ""), ()):
+        text = date_text(resource, path)
+        if text:
+            return text[:10]
+    return ""
+
+
+def earliest_day(text: str) -> date | None:
+    """The first day that a date of any precision may mean; None when it is none."""
+    parts = text[:10].split("-")
+    try:
+        numbers = [int(part) for part in parts]
+        return date(*(numbers + [1, 1])[:3]) if 1 <= len(numbers) <= 3 and len(parts[0]) == 4 else None
+    except ValueError:
+        return None

@@ -1,0 +1,122 @@
+"""One patient's resources as they came, and what could not be had.
+
+A record holds one patient: a resource of another is refused. A resource that cannot be read is left out,
+named, and makes its query incomplete: not knowing is not "no".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ivig_fhir.fhir import Resource, as_list, reference_to
+from ivig_fhir.problems import Issue, Outcome, Problem, problem
+
+# types whose resources belong to the patient, and the element that says so
+_SUBJECT = {
+    "Condition": "subject", "Observation": "subject", "Procedure": "subject", "MedicationRequest": "subject",
+    "ServiceRequest": "subject", "AllergyIntolerance": "patient",
+}
+_NEEDED = {"Observation": ("status", "code"), "MedicationRequest": ("status", "intent"), "ServiceRequest": ("status", "intent"),
+           "Procedure": ("status",), "Condition": (), "AllergyIntolerance": ()}
+
+
+@dataclass(frozen=True)
+class PatientRecord:
+    """What is known of one patient at one moment, by prefetch key."""
+
+    patient: Resource
+    resources: dict[str, tuple[Resource, ...]]
+    drafts: tuple[Resource, ...] = ()
+    unavailable: frozenset[str] = frozenset()
+    incomplete: frozenset[str] = frozenset()
+    not_used: tuple[str, ...] = ()
+    medications: dict[str, Resource] = field(default_factory=dict)
+
+
+def read_record(
+    patient: Resource, found: dict[str, list[Resource]], drafts: Iterable[Resource] = (),
+    unavailable: Iterable[str] = (), incomplete: Iterable[str] = (), medications: dict[str, Resource] | None = None,
+) -> PatientRecord:
+    """A record of a patient. Raises Problem('unusable') when a resource belongs to somebody else."""
+    if patient.get("resourceType") != "Patient" or not isinstance(patient.get("id"), str):
+        raise problem("unusable", "patient", f"is {patient.get('resourceType')}", "a Patient with an id")
+    own: dict[str, tuple[Resource, ...]] = {}
+    cut = set(incomplete)
+    not_used: list[str] = []
+    for key, resources in found.items():
+        kept = []
+        for resource in resources:
+            fault = _fault(resource, patient["id"], key)
+            if fault:
+                not_used.append(f"{reference_to(resource)} ({fault})")
+                cut.add(key)
+            elif not _to_be_ignored(resource):
+                kept.append(resource)
+        own[key] = tuple(kept)
+    ordered = []
+    for resource in drafts:
+        fault = _fault({"status": "draft", "intent": "order"} | resource, patient["id"], "context.draftOrders")
+        if fault:
+            not_used.append(f"{reference_to(resource)} ({fault})")
+        elif not _to_be_ignored(resource):
+            ordered.append({"intent": "order"} | resource | {"status": "draft"})
+    return PatientRecord(patient, own, tuple(ordered), frozenset(unavailable), frozenset(cut), tuple(not_used), medications or {})
+
+
+def _fault(resource: Resource, patient_id: str, key: str) -> str:
+    """Why a resource cannot be read; nothing when it can. Raises Problem('unusable') for another patient's."""
+    kind = resource.get("resourceType")
+    if kind not in _SUBJECT:
+        return ""
+    subject = resource.get(_SUBJECT[kind])
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    if isinstance(reference, str) and not _same_patient(reference, patient_id):
+        where = f"{key}: {reference_to(resource)}.{_SUBJECT[kind]}"
+        raise Problem("unusable", Outcome((Issue(where, "belongs to another patient", "resources of the patient in the context"),)))
+    if resource.get("modifierExtension"):
+        return "it carries a modifier extension that this module does not know"
+    missing = [name for name in _NEEDED[kind] if name not in resource]
+    if missing:
+        return f"{', '.join(missing)} missing"
+    malformed = [name for name in ("code", "clinicalStatus", "verificationStatus", "medicationCodeableConcept")
+                 if name in resource and not isinstance(resource[name], dict)]
+    return f"{', '.join(malformed)} malformed" if malformed else ""
+
+
+def _same_patient(reference: str, patient_id: str) -> bool:
+    return reference == f"Patient/{patient_id}" or reference.endswith(f"/Patient/{patient_id}") or reference.startswith(("urn:", "#"))
+
+
+def _to_be_ignored(resource: Resource) -> bool:
+    """Orders that are none: not to be performed; drafts come from the context alone."""
+    return resource.get("doNotPerform") is True
+
+
+def medications_of(resources: Iterable[tuple[str, Resource]]) -> dict[str, Resource]:
+    """Medication resources by the references under which an order may name them; takes (fullUrl, resource)."""
+    found: dict[str, Resource] = {}
+    for full_url, resource in resources:
+        if resource.get("resourceType") == "Medication":
+            found[reference_to(resource)] = resource
+            if full_url:
+                found[full_url] = resource
+    return found
+
+
+def medication_concepts(request: Resource, medications: dict[str, Resource]) -> list[Resource]:
+    """The CodeableConcepts that say what a request orders: product and ingredients, references resolved."""
+    if isinstance(request.get("medicationCodeableConcept"), dict):
+        return [request["medicationCodeableConcept"]]
+    pointer = request.get("medicationReference")
+    reference = pointer.get("reference", "") if isinstance(pointer, dict) else ""
+    if reference.startswith("#"):
+        named = [item for item in as_list(request.get("contained")) if f"#{item.get('id')}" == reference]
+        medication = named[0] if named else None
+    else:
+        relative = "/".join(reference.split("/")[-2:])
+        medication = medications.get(reference) or medications.get(relative)
+    if medication is None:
+        return []
+    concepts = [medication.get("code")] + [item.get("itemCodeableConcept") for item in as_list(medication.get("ingredient"))]
+    return [item for item in concepts if isinstance(item, dict)]
