@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ivig_fhir.authoring.formulas import (
+    ALWAYS, OPEN, Formula, any_exists, both, either, exists, in_doubt, met_or_open, negated,
+)
 from ivig_fhir.authoring.guidance import Asks, Criterion
-from ivig_fhir.authoring.needs import Needs
-
-_ATOM, _AND, _OR = 2, 1, 0
-
-
-@dataclass(frozen=True)
-class Formula:
-    """FHIRPath text and how tightly its outermost operator binds."""
-
-    text: str
-    binds: int = _ATOM
-
-    def inside(self, binds: int) -> str:
-        """The text, in parentheses where an operator that binds tighter surrounds it."""
-        return self.text if self.binds >= binds else f"({self.text})"
+from ivig_fhir.authoring.needs import Needs, Phase
 
 
 @dataclass(frozen=True)
@@ -37,36 +26,7 @@ class Compiled:
     asks: Asks | None = None
 
 
-OPEN = Formula("{}")
-
-
-def either(*formulas: Formula) -> Formula:
-    """Disjunction."""
-    if len(formulas) == 1:
-        return formulas[0]
-    return Formula(" or ".join(item.inside(_OR) for item in formulas), _OR)
-
-
-def both(*formulas: Formula) -> Formula:
-    """Conjunction."""
-    if len(formulas) == 1:
-        return formulas[0]
-    return Formula(" and ".join(item.inside(_AND) for item in formulas), _AND)
-
-
-def negated(formula: Formula) -> Formula:
-    """not()."""
-    return Formula(f"({formula.text}).not()" if formula.binds < _ATOM or not formula.text.endswith(")") else f"{formula.text}.not()")
-
-
-def in_doubt(formula: Formula) -> Formula:
-    """Unknown where the formula is true, false where it is false."""
-    return both(formula, OPEN)
-
-
-def exists(variable: str, test: str = "") -> Formula:
-    """variable.exists(test)."""
-    return Formula(f"{variable}.exists({test})")
+_Leaf = tuple[Formula, str, Asks | None]
 
 
 def compile_criterion(criterion: Criterion, needs: Needs) -> Compiled:
@@ -74,29 +34,29 @@ def compile_criterion(criterion: Criterion, needs: Needs) -> Compiled:
     keys = [key for key in criterion if key in _LEAVES]
     if len(keys) != 1:
         raise ValueError(f"a criterion holds exactly one of {', '.join(_LEAVES)}; seen: {', '.join(criterion) or 'none'}")
+    value = criterion[keys[0]]
     expression, reads, asks = _LEAVES[keys[0]](criterion, needs)
     stated = criterion.get("asks")
-    return Compiled(
-        criterion.get("id", keys[0] + "-" + str(criterion[keys[0]]) if isinstance(criterion[keys[0]], str) else keys[0]),
-        expression, criterion.get("reads", reads), Asks(**stated) if stated else asks,
-    )
+    identifier = criterion.get("id") or (f"{keys[0]}-{value}" if isinstance(value, str) else keys[0])
+    return Compiled(identifier, expression, criterion.get("reads", reads), Asks(**stated) if stated else asks)
 
 
-_Leaf = tuple[Formula, str, Asks | None]
+def _parts(criteria: list[Criterion], needs: Needs) -> list[Compiled]:
+    return [compile_criterion(item, needs) for item in criteria]
+
+
+def _question(parts: list[Compiled]) -> Asks | None:
+    return next((part.asks for part in parts if part.asks), None)
 
 
 def _all(criterion: Criterion, needs: Needs) -> _Leaf:
-    parts = [compile_criterion(item, needs) for item in criterion["all"]]
-    return both(*(part.expression for part in parts)), "; and ".join(part.reads for part in parts), _first_question(parts)
+    parts = _parts(criterion["all"], needs)
+    return both(*(part.expression for part in parts)), "; and ".join(part.reads for part in parts), _question(parts)
 
 
 def _any(criterion: Criterion, needs: Needs) -> _Leaf:
-    parts = [compile_criterion(item, needs) for item in criterion["any"]]
-    return either(*(part.expression for part in parts)), ", or ".join(part.reads for part in parts), _first_question(parts)
-
-
-def _first_question(parts: list[Compiled]) -> Asks | None:
-    return next((part.asks for part in parts if part.asks), None)
+    parts = _parts(criterion["any"], needs)
+    return either(*(part.expression for part in parts)), ", or ".join(part.reads for part in parts), _question(parts)
 
 
 def _not(criterion: Criterion, needs: Needs) -> _Leaf:
@@ -109,39 +69,149 @@ def _possibly(criterion: Criterion, needs: Needs) -> _Leaf:
     return in_doubt(part.expression), f"possibly: {part.reads}", part.asks
 
 
+def _weighed(criterion: Criterion, needs: Needs) -> _Leaf:
+    """True where only `yes` holds, false where only `no` holds; both or neither leave it open."""
+    yes, no = (compile_criterion(criterion["weighed"][side], needs) for side in ("yes", "no"))
+    for_it, against_it = yes.expression, no.expression
+    contradiction = both(for_it, against_it)
+    silence = negated(either(for_it, against_it))
+    met = both(for_it, negated(against_it))
+    return met_or_open(met, either(contradiction, silence)), yes.reads, yes.asks or no.asks
+
+
+def _title(concept: str, needs: Needs) -> str:
+    return needs.guidance.concepts[concept].title
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _has_condition(criterion: Criterion, needs: Needs) -> _Leaf:
-    concept = needs.guidance.concepts[criterion["has-condition"]]
-    doubts = needs.condition_in_doubt(concept.id) + needs.reason_of_draft(concept.id)
-    met = exists(needs.condition(concept.id))
-    title = concept.title
-    asks = Asks(f"{title[:1].upper()}{title[1:]}: confirmed and active, as a coded problem?", "unconfirmed")
-    return either(met, in_doubt(either(*map(exists, doubts)))), f"{title}, current and confirmed", asks
+    concept, severity = criterion["has-condition"], criterion.get("severity", "")
+    remission = criterion.get("counts") == "in-remission"
+    met = exists(needs.condition(concept, severity, remission))
+    title = _title(concept, needs)
+    if severity:  # only a coded severity counts; what is not coded is for `weighed` to leave open
+        return met, f"{title}, {_title(severity, needs)}", Asks(f"Severity of {title}, coded?", "not-recorded")
+    doubts = needs.condition_in_doubt(concept) + needs.reason_of_draft(concept)
+    asks = Asks(f"{_capital(title)}: confirmed and active, as a coded problem?", "unconfirmed")
+    state = "current or in remission" if remission else "current"
+    return met_or_open(met, any_exists(doubts)), f"{title}, {state} and confirmed", asks
 
 
 def _lacks_condition(criterion: Criterion, needs: Needs) -> _Leaf:
-    concept = needs.guidance.concepts[criterion["lacks-condition"]]
-    found = [needs.condition(concept.id), *needs.condition_in_doubt(concept.id)]
-    return negated(either(*map(exists, found))), f"no {concept.title} on record, not even in doubt", None
+    concept = criterion["lacks-condition"]
+    found = [needs.condition(concept), *needs.condition_in_doubt(concept)]
+    return negated(any_exists(found)), f"no {_title(concept, needs)} on record, not even in doubt", None
+
+
+def _mentioned(criterion: Criterion, needs: Needs) -> _Leaf:
+    concept = criterion["mentioned"]
+    found = [needs.condition(concept), *needs.condition_in_doubt(concept)]
+    return any_exists(found), f"{_title(concept, needs)} on record, if only in doubt", None
+
+
+def _hinted(criterion: Criterion, needs: Needs) -> _Leaf:
+    hint = criterion["hinted"]
+    return exists(needs.hinted(hint)), needs.guidance.hints[hint].says, None
+
+
+def _ever(criterion: Criterion, needs: Needs) -> _Leaf:
+    concept = criterion["ever"]
+    met, doubt = needs.condition_ever(concept), needs.condition_ever(concept, confirmed=False)
+    asks = Asks(f"{_capital(_title(concept, needs))}: confirmed?", "unconfirmed")
+    return met_or_open(exists(met), exists(doubt)), f"{_title(concept, needs)}, now or earlier", asks
+
+
+def _allergy(criterion: Criterion, needs: Needs) -> _Leaf:
+    hint = criterion["allergy"]
+    asks = Asks("Allergy or intolerance: which substance, which reaction?", "unconfirmed")
+    return in_doubt(exists(needs.allergy(hint))), needs.guidance.hints[hint].says, asks
+
+
+def _recent_onset(criterion: Criterion, needs: Needs) -> _Leaf:
+    concept, days = criterion["recent-onset"], needs.guidance.module.default(criterion["within"]).value
+    old = Formula(f"{needs.condition(concept)}.where(onset < today() - {days} days).exists()")
+    title = _title(concept, needs)
+    asks = Asks(f"{_capital(title)}: the recorded onset is more than {days} days† ago; is this a new episode?", "unconfirmed")
+    return either(negated(old), OPEN), f"no recorded onset of {title} more than {days} days ago †", asks
+
+
+def _onset_known(criterion: Criterion, needs: Needs) -> _Leaf:
+    concept = criterion["onset-known"]
+    return exists(needs.condition(concept), "onset.exists()"), f"{_title(concept, needs)} with a recorded onset", None
+
+
+def _began_after(criterion: Criterion, needs: Needs) -> _Leaf:
+    """The condition began on or after the event; without either date it is open, begun before it is not."""
+    concept, event = criterion["began-after"], criterion["event"]
+    condition, happened = needs.condition(concept), needs.procedure(event)
+    after = Formula(f"{condition}.where(onset >= {happened}.performed.first()).exists()")
+    dated = f"{condition}.where(onset >= {happened}.performed.first() or onset < {happened}.performed.first()).exists()"
+    undated = both(any_exists([condition, *needs.condition_in_doubt(concept)]), negated(Formula(dated)))
+    asks = Asks(f"Dates of {_title(event, needs)} and of the onset of {_title(concept, needs)}", "not-recorded")
+    return met_or_open(after, undated), f"{_title(concept, needs)} that began after {_title(event, needs)}", asks
+
+
+_PHASES = {
+    "drafted": Phase("draft", ("draft",)),
+    "running": Phase("running", ("active",)),
+    "completed": Phase("completed", ("completed",)),
+    "failed": Phase("failed", ("stopped", "completed"), outcome="ineffective"),
+    "on-record": Phase("on-record", ("active", "on-hold", "stopped", "completed")),
+}
 
 
 def _order(criterion: Criterion, needs: Needs) -> _Leaf:
     order_class = needs.guidance.orders[criterion["order"]]
     met: list[Formula] = []
     doubt: list[Formula] = []
-    for phase in criterion["is"]:
-        if phase == "done":
+    for name in criterion["is"]:
+        if name == "done":
             met.append(exists(needs.procedure_done(order_class.done_codes, order_class.done_within)))
             continue
-        role, status = {"drafted": ("draft", "draft"), "running": ("running", "active")}[phase]
-        # only medication orders can be read as running: no query brings service orders
-        for row in (row for row in order_class.rows if phase == "drafted" or row.type == "MedicationRequest"):
-            (doubt if row.asks else met).append(exists(needs.order(order_class.id, row, role, (status,))))
-    phases = " or ".join(criterion["is"])
+        phase = _phase(name, criterion)
+        # only medication orders can be read after they were signed: no query brings service orders
+        for row in (row for row in order_class.rows if name == "drafted" or row.type == "MedicationRequest"):
+            (doubt if row.asks else met).append(exists(needs.order(order_class.id, row, phase)))
     asks = next((row.asks for row in order_class.rows if row.asks), None)
-    return either(*met, *([in_doubt(either(*doubt))] if doubt else [])), f"{order_class.title} {phases}", asks
+    return met_or_open(either(*met), either(*doubt) if doubt else None), f"{order_class.title} {' or '.join(criterion['is'])}", asks
 
 
-def _unrecognised_medicine(criterion: Criterion, needs: Needs) -> _Leaf:
+def _phase(name: str, criterion: Criterion) -> Phase:
+    base = _PHASES[name]
+    reason, within = criterion.get("reason", ""), criterion.get("within", "") if name == "completed" else ""
+    role = base.role + (f"-for-{reason}" if reason else "") + (f"-{within}" if within else "")
+    return Phase(role, base.statuses, base.outcome, reason, within)
+
+
+def _procedure(criterion: Criterion, needs: Needs) -> _Leaf:
+    concept = criterion["procedure"]
+    return exists(needs.procedure(concept)), f"{_title(concept, needs)} done", None
+
+
+def _observation(criterion: Criterion, needs: Needs) -> _Leaf:
+    """The newest value, or a text that says something; where there is none this is false: see `weighed`."""
+    concept = criterion["observation"]
+    title = _title(concept, needs)
+    asks = Asks(f"{_capital(title)}, as a coded result", "not-recorded")
+    if "says-text" in criterion:
+        hint = criterion["says-text"]
+        return exists(needs.result_saying(concept, hint)), f"{title}: {needs.guidance.hints[hint].says}", asks
+    newest = needs.newest_result(concept, criterion.get("within", ""))
+    if "one-of" in criterion:
+        test = " or ".join(f"value.ofType(string) = '{word}'" for word in criterion["one-of"])
+        return exists(newest, test), f"{title} {', '.join(criterion['one-of'])}", asks
+    bounds = [(op, criterion[key]) for key, op in (("at-least", ">="), ("at-most", "<=")) if key in criterion]
+    if not bounds:
+        return exists(newest), f"{title} on record", asks
+    tests = [f"(value.ofType(integer) {op} {limit} or value.ofType(Quantity).value {op} {limit})" for op, limit in bounds]
+    reads = " and ".join(f"{'at least' if op == '>=' else 'at most'} {limit}" for op, limit in bounds)
+    return exists(newest, " and ".join(tests)), f"{title} {reads}", asks
+
+
+def _unrecognised_medicine(criterion: Criterion, needs: Needs) -> _Leaf:  # noqa: ARG001 - every leaf has this form
     asks = Asks("Medicine of the order: its code is not of a system that this module reads", "unusable")
     return in_doubt(exists(needs.unreadable_medicine())), "a drafted medicine that cannot be recognised", asks
 
@@ -150,23 +220,30 @@ def _age(criterion: Criterion, needs: Needs) -> _Leaf:
     years = needs.guidance.module.default("adult-years").value
     op, reads = ("<=", f"{years} years or older") if criterion["age"] == "adult" else (">", f"younger than {years} years")
     return (
-        Formula(f"{needs.subject()}.birthDate {op} today() - {years} years"), f"{reads} †",
+        Formula(f"{needs.subject()}.birthDate {op} today() - {years} years", 1), f"{reads} †",
         Asks("Date of birth, to the day where it decides", "not-recorded"),
     )
 
 
 def _undefined(criterion: Criterion, needs: Needs) -> _Leaf:  # noqa: ARG001 - every leaf has this form
     word = criterion["undefined"]
-    return OPEN, f"“{word}”, a word that its source leaves undefined", Asks(f"“{word}”: its source leaves the word undefined", "undefined-in-source")
+    asks = Asks(f"“{word}”: its source leaves the word undefined", "undefined-in-source")
+    return OPEN, f"“{word}”, a word that its source leaves undefined", asks
+
+
+def _undecided(criterion: Criterion, needs: Needs) -> _Leaf:  # noqa: ARG001 - every leaf has this form
+    return OPEN, "not decided by the record", None
 
 
 def _always(criterion: Criterion, needs: Needs) -> _Leaf:  # noqa: ARG001 - every leaf has this form
-    return Formula("true"), "always", None
+    return ALWAYS, "always", None
 
 
 _LEAVES: dict[str, Callable[[Criterion, Needs], _Leaf]] = {
-    "all": _all, "any": _any, "not": _not, "possibly": _possibly,
-    "has-condition": _has_condition, "lacks-condition": _lacks_condition,
-    "order": _order, "unrecognised-medicine": _unrecognised_medicine,
-    "age": _age, "undefined": _undefined, "always": _always,
+    "all": _all, "any": _any, "not": _not, "possibly": _possibly, "weighed": _weighed,
+    "has-condition": _has_condition, "lacks-condition": _lacks_condition, "mentioned": _mentioned, "hinted": _hinted,
+    "ever": _ever, "allergy": _allergy,
+    "recent-onset": _recent_onset, "onset-known": _onset_known, "began-after": _began_after,
+    "order": _order, "procedure": _procedure, "observation": _observation, "unrecognised-medicine": _unrecognised_medicine,
+    "age": _age, "undefined": _undefined, "undecided": _undecided, "always": _always,
 }

@@ -17,6 +17,14 @@ class Default:
 
 
 @dataclass(frozen=True)
+class WeightUnit:
+    """A unit of body weight and how many kilograms it is, exactly."""
+
+    code: str
+    kilograms: str
+
+
+@dataclass(frozen=True)
 class Hook:
     name: str
     title: str
@@ -58,6 +66,7 @@ class Module:
     prefetch: tuple[Prefetch, ...]
     topics: tuple[str, ...]
     override_reasons: tuple[Phrase, ...] = ()
+    weight_units: tuple[WeightUnit, ...] = ()
 
     def default(self, name: str) -> Default:
         """The declared default with this id. Raises KeyError."""
@@ -267,7 +276,7 @@ class Unit:
     yields_to: tuple[str, ...] = ()
     activity: str = ""
     suggest_when: tuple[Criterion, ...] = ()
-    amount: tuple[str, str] | None = None
+    amount: tuple[str, str, str] | None = None
     silent_because: str = ""
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ivig_fhir.authoring.artefacts import extension_url
 from ivig_fhir.authoring.guidance import Guidance, OrderRow
-from ivig_fhir.fhir import camel, canonical
+from ivig_fhir.fhir import UCUM, camel, canonical, extension
 
 CURRENT = ("active", "recurrence", "relapse")
 DOUBTFUL = ("unconfirmed", "provisional", "differential")
@@ -28,6 +29,17 @@ Filter = dict[str, Any]
 def _codes(path: str, codes: tuple[str, ...], system: str = "") -> Filter:
     head = {"system": system} if system else {}
     return {"path": path, "code": [head | {"code": code} for code in codes]}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Which orders of a class are meant: role in the input id, statuses, outcome, reason, window."""
+
+    role: str
+    statuses: tuple[str, ...]
+    outcome: str = ""
+    reason: str = ""
+    within: str = ""
 
 
 @dataclass
@@ -49,7 +61,10 @@ class Needs:
 
     def add(self, identifier: str, resource_type: str, filters: list[Filter], **more: Any) -> str:
         """Register a requirement and return its variable, %id."""
-        requirement: dict[str, Any] = {"id": identifier, "type": resource_type}
+        requirement: dict[str, Any] = {"id": identifier}
+        if "extension" in more:
+            requirement["extension"] = more.pop("extension")
+        requirement["type"] = resource_type
         if filters:
             requirement["codeFilter"] = filters
         requirement |= more
@@ -61,7 +76,7 @@ class Needs:
     def within(self, path: str, default: str) -> list[dict[str, Any]]:
         """A dateFilter that counts back a declared default number of days."""
         days = self.guidance.module.default(default)
-        duration = {"value": int(days.value), "unit": "days", "system": "http://unitsofmeasure.org", "code": "d"}
+        duration = {"value": int(days.value), "unit": "days", "system": UCUM, "code": "d"}
         return [{"path": path, "valueDuration": duration}]
 
     # -- people and conditions -------------------------------------------------------------------------
@@ -70,12 +85,24 @@ class Needs:
         """The patient."""
         return self.add("subject", "Patient", [])
 
-    def condition(self, concept: str, severity: str = "") -> str:
-        """Conditions of the concept that are current and confirmed."""
-        filters = [self.value_set("code", concept), _codes("clinicalStatus", CURRENT), _codes("verificationStatus", ("confirmed",))]
+    def condition(self, concept: str, severity: str = "", in_remission: bool = False) -> str:
+        """Conditions of the concept that are current (or in remission, where that counts) and confirmed."""
+        clinical = (*CURRENT, "remission") if in_remission else CURRENT
+        filters = [self.value_set("code", concept), _codes("clinicalStatus", clinical), _codes("verificationStatus", ("confirmed",))]
         if severity:
             filters.append(self.value_set("severity", severity))
-        return self.add(camel(concept, severity), "Condition", filters)
+        return self.add(camel(concept, severity, "or-in-remission" if in_remission else ""), "Condition", filters)
+
+    def hinted(self, hint: str) -> str:
+        """Conditions whose text names what the hint stands for."""
+        filters = [self.hint_code("code", hint), _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS)),
+                   _codes("verificationStatus", ("confirmed", *DOUBTFUL))]
+        return self.add(camel(hint, "hint"), "Condition", filters)
+
+    def allergy(self, hint: str) -> str:
+        """Allergies and intolerances whose text names what the hint stands for."""
+        filters = [self.hint_code("code", hint), _codes("verificationStatus", ("confirmed", *DOUBTFUL))]
+        return self.add(camel(hint, "allergy"), "AllergyIntolerance", filters)
 
     def condition_in_doubt(self, concept: str) -> list[str]:
         """Everything that points to the concept without asserting it."""
@@ -86,10 +113,7 @@ class Needs:
         if found.open_codes:
             inputs.append(self.add(camel(found.open_codes, "possible"), "Condition",
                                    [self.value_set("code", found.open_codes), current, any_way]))
-        if found.hint:
-            inputs.append(self.add(camel(found.hint, "hint"), "Condition",
-                                   [self.hint_code("code", found.hint), current, any_way]))
-        return inputs
+        return [*inputs, self.hinted(found.hint)] if found.hint else inputs
 
     def reason_of_draft(self, concept: str) -> list[str]:
         """Drafted orders that are coded as given for the concept."""
@@ -105,14 +129,20 @@ class Needs:
 
     # -- orders and procedures -------------------------------------------------------------------------
 
-    def order(self, class_id: str, row: OrderRow, role: str, statuses: tuple[str, ...], **more: Any) -> str:
-        """Orders of one row of an order class in the given statuses."""
+    def order(self, class_id: str, row: OrderRow, phase: Phase) -> str:
+        """Orders of one row of an order class in a phase."""
         path = "medication" if row.type == "MedicationRequest" else "code"
         filters = [self.value_set(path, row.codes)]
         if row.route or row.route_stated:
             filters += self._route(row)
-        filters += [_codes("status", statuses), _codes("intent", INTENTS)]
-        return self.add(camel(class_id, row.name, role), row.type, filters, **more)
+        if phase.outcome:
+            filters.append(self.hint_code("statusReason", phase.outcome))
+        if phase.reason:
+            unreadable = self.hint_code("reasonCode", UNREADABLE)["code"]
+            filters.append(self.value_set("reasonCode", phase.reason) | {"code": unreadable})
+        filters += [_codes("status", phase.statuses), _codes("intent", INTENTS)]
+        more = {"dateFilter": self.within("authoredOn", phase.within)} if phase.within else {}
+        return self.add(camel(class_id, row.name, phase.role), row.type, filters, **more)
 
     def _route(self, row: OrderRow) -> list[Filter]:
         path = "dosageInstruction.route"
@@ -137,6 +167,11 @@ class Needs:
                         [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
                         dateFilter=self.within("performed", default))
 
+    def procedure(self, concept: str) -> str:
+        """Procedures of a concept, completed or in progress, whenever."""
+        return self.add(camel(concept, "procedure"), "Procedure",
+                        [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))])
+
     # -- results ---------------------------------------------------------------------------------------
 
     def newest_result(self, concept: str, default: str = "") -> str:
@@ -144,4 +179,20 @@ class Needs:
         more: dict[str, Any] = {"dateFilter": self.within("effective", default)} if default else {}
         return self.add(camel(concept), "Observation",
                         [self.value_set("code", concept), _codes("status", VALID_RESULTS)], **more,
+                        limit=1, sort=[{"path": "effective", "direction": "descending"}])
+
+    def result_saying(self, concept: str, hint: str) -> str:
+        """Valid results of an observation whose text is a phrase of the hint."""
+        return self.add(camel(concept, hint), "Observation",
+                        [self.value_set("code", concept), self.hint_code("value", hint), _codes("status", VALID_RESULTS)])
+
+    def weight(self, concept: str) -> str:
+        """The newest weight of the declared age; the range in which it is believed stands as an extension."""
+        low, high = (int(self.guidance.module.default(name).value) for name in ("weight-from-kg", "weight-to-kg"))
+        unit = {"system": UCUM, "code": "kg"}
+        value_range = {"low": {"value": low} | unit, "high": {"value": high} | unit}
+        plausible = extension(extension_url(self.guidance.module, "ivig-plausible-range"), valueRange=value_range)
+        return self.add(camel(concept), "Observation",
+                        [self.value_set("code", concept), _codes("status", VALID_RESULTS)], extension=[plausible],
+                        dateFilter=self.within("effective", "weight-days"),
                         limit=1, sort=[{"path": "effective", "direction": "descending"}])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from ivig_fhir.authoring.artefacts import artefact, extension_url, local
-from ivig_fhir.authoring.criteria import Compiled, both, compile_criterion, either, exists, negated
+from ivig_fhir.authoring.criteria import Compiled, compile_criterion
+from ivig_fhir.authoring.formulas import both, either, exists, negated
 from ivig_fhir.authoring.guidance import Activity, Criterion, Guidance, Topic, Unit
 from ivig_fhir.authoring.needs import Needs
-from ivig_fhir.fhir import THO, Resource, canonical, coding, concept, extension
+from ivig_fhir.fhir import THO, UCUM, Resource, canonical, coding, concept, extension
+from ivig_fhir.knowledge.plans import OCCASION
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 FHIRPATH = "text/fhirpath"
@@ -134,7 +137,7 @@ def _occasion(unit: Unit, guidance: Guidance, needs: Needs) -> Compiled | None:
         ways.insert(0, both(none, either(*(item.expression for item in running))) if running else none)
         reads.insert(0, " or ".join(item.reads for item in running) if running else "no order in question")
     asks = next((item.asks for item in reversed(drafts) if item.asks), None)
-    return Compiled("occasion", either(*ways), ", or ".join(reads), asks)
+    return Compiled(OCCASION, either(*ways), ", or ".join(reads), asks)
 
 
 def _named_event(hook: str) -> dict[str, str]:
@@ -197,10 +200,7 @@ def _unit_extensions(unit: Unit, guidance: Guidance, needs: Needs) -> list[dict[
     for name, ids in (("ivig-conflict", unit.conflicts), ("ivig-newer", unit.newer), ("ivig-yields-to", unit.yields_to)):
         found += [extension(extension_url(module, name), valueCode=identifier) for identifier in ids]
     if unit.amount:
-        value, unit_code = unit.amount
-        amount = {"value": float(value) if "." in value else int(value), "unit": unit_code,
-                  "system": "http://unitsofmeasure.org", "code": unit_code}
-        found.append(extension(extension_url(module, "ivig-stated-amount"), valueQuantity=amount))
+        found.append(_stated_amount(unit.amount, guidance, needs))
     return found
 
 
@@ -215,3 +215,10 @@ def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
     if activity.kind == "CommunicationRequest":
         more = {"kind": activity.kind, "code": concept(text=activity.title), "intent": "proposal", "doNotPerform": False}
     return artefact(guidance.module, ("ActivityDefinition", activity.id), activity.title, activity.description, **more)
+
+
+def _stated_amount(amount: tuple[str, str, str], guidance: Guidance, needs: Needs) -> dict[str, Any]:
+    value, unit, weight = amount
+    quantity = {"value": Decimal(value), "unit": unit, "system": UCUM, "code": unit}
+    parts = [extension("amount", valueQuantity=quantity), extension("weight", valueId=needs.weight(weight).removeprefix("%"))]
+    return extension(extension_url(guidance.module, "ivig-stated-amount"), extension=parts)

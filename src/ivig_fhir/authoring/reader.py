@@ -155,6 +155,7 @@ def _module(block: Block) -> g.Module:
         hooks=tuple(_build(g.Hook, item) for item in block["hooks"]),
         prefetch=tuple(_build(g.Prefetch, item) for item in block["prefetch"]),
         override_reasons=tuple(_build(g.Phrase, item) for item in block.get("override-reasons", ())),
+        weight_units=tuple(_build(g.WeightUnit, item) for item in block.get("weight-units", ())),
     )
 
 
@@ -207,5 +208,5 @@ def _unit(block: Block, where: str) -> g.Unit:
         g.Unit, rest, where=where,
         with_units=tuple(block.get("with", ())),
         ratings=tuple(_build(g.Rating, item) for item in block.get("ratings", ())),
-        amount=(amount["value"], amount["unit"]) if amount else None,
+        amount=(amount["value"], amount["unit"], amount["weight"]) if amount else None,
     )

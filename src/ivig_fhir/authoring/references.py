@@ -12,10 +12,10 @@ from ivig_fhir.problems import Issue
 # key in a block -> the group in which its ids must be defined
 _UNIT = {"statements": "statements", "conflicts": "conflicts", "newer": "newer", "yields-to": "unit", "activity": "activities",
          "orders": "classes", "while-running": "classes"}
-_CRITERION = {"has-condition": "concepts", "lacks-condition": "concepts", "ever": "concepts", "severity": "concepts",
-              "order": "classes", "observation": "concepts", "recorded": "concepts", "within": "defaults",
-              "onset-known": "concepts", "onset-older-than": "defaults", "after": "concepts", "allergy": "concepts",
-              "foreign-reason": "concepts"}
+_CRITERION = {"has-condition": "concepts", "severity": "concepts", "lacks-condition": "concepts", "mentioned": "concepts",
+              "hinted": "hints", "ever": "concepts", "recent-onset": "concepts", "onset-known": "concepts", "within": "defaults",
+              "began-after": "concepts", "event": "concepts", "order": "classes", "reason": "concepts", "procedure": "concepts",
+              "observation": "concepts", "says-text": "hints", "allergy": "hints"}
 _CONCEPT = {"includes": "concepts", "hint": "hints", "open-codes": "concepts"}
 _ROW = {"codes": "concepts", "route": "concepts"}
 

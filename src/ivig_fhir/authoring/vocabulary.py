@@ -73,7 +73,7 @@ def code_systems(guidance: Guidance) -> list[Resource]:
     return [
         _sources(guidance), _statements(guidance), _conflicts(guidance), _newer(guidance), _hints(guidance),
         _phrases(guidance), _defaults(guidance), _hooks(guidance), _topics(guidance), _directions(guidance),
-        _scales(guidance), _overrides(guidance),
+        _scales(guidance), _overrides(guidance), _weight_units(guidance),
     ]
 
 
@@ -186,3 +186,8 @@ def _scales(guidance: Guidance) -> Resource:
 def _overrides(guidance: Guidance) -> Resource:
     concepts = [_entry(item.id, item.says) for item in guidance.module.override_reasons]
     return _code_system(guidance, "ivig-override", "Override reasons", "Why a clinician may set a card aside.", concepts)
+
+
+def _weight_units(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.code, item.code, kilograms=item.kilograms) for item in guidance.module.weight_units]
+    return _code_system(guidance, "ivig-weight-unit", "Units of weight", "UCUM units of body weight that are read, in kilograms.", concepts)

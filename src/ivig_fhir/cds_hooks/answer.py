@@ -53,8 +53,17 @@ class Responder:
         findings = tuple(
             finding for plan in self.content.plans for finding in apply(plan, self.content, facts, request.hook)
         )
-        cards = select(findings, self.content, request.reader)
+        speaks = request.hook not in ORDER_HOOKS or self._order_in_question(facts)
+        cards = select(findings, self.content, request.reader) if speaks else []
         return Evaluation(facts, findings, tuple(cards), self._not_evaluated(request, record), record.not_used)
+
+    def _order_in_question(self, facts: Facts) -> bool:
+        """Whether a drafted order is one that is read at all: on an order hook, silence otherwise."""
+        return any(self._from_drafts(name) for name in facts.inputs)
+
+    def _from_drafts(self, name: str) -> bool:
+        requirement = self.content.requirements.get(name)
+        return requirement is not None and requirement.key == DRAFTS
 
     def _not_evaluated(self, request: HookRequest, record: PatientRecord) -> tuple[str, ...]:
         used = {
@@ -67,9 +76,7 @@ class Responder:
         self, request: HookRequest, record: PatientRecord, gone: tuple[str, ...], today: date, origin: Origin,
     ) -> dict[str, Any]:
         facts = gather(record, self.content, self.index, today)
-        classified = any(
-            self.content.requirements[name].key == DRAFTS and self._by_value_set(name) for name in facts.inputs if name != "subject"
-        )
+        classified = any(self._from_drafts(name) and self._by_value_set(name) for name in facts.inputs)
         if not classified:
             raise missing_data(list(gone), self.content)
         setting = Setting(request.reader, today.isoformat(), gone, record.not_used)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ivig_fhir.cds_hooks.requests import HookRequest
-from ivig_fhir.cds_hooks.selection import TopicCard
-from ivig_fhir.cds_hooks.wording import Setting, detail
+from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
+from ivig_fhir.cds_hooks.wording import Setting, criterion_text, detail
 from ivig_fhir.engine.activity import draft
 from ivig_fhir.engine.apply import Finding
 from ivig_fhir.engine.inputs import printed_date
@@ -73,8 +73,10 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
         system = f"{content.base}/CodeSystem/ivig-override"
         card["overrideReasons"] = [coding(system, word.code, word.display) for word in content.overrides.values()]
     card["links"] = [{"label": content.phrase("guidance-link"), "url": url, "type": "absolute"}]
-    recommendations = [_recommendation(finding, item, content) for finding in item.findings]
-    card["extension"] = {EXTENSION: _header(plan.canonical, content, setting) | {"recommendations": recommendations}}
+    units = [_recommendation(finding, item, content) for finding in item.findings if finding.unit.kind != NOTICE]
+    notices = [finding.unit.id for finding in item.findings if finding.unit.kind == NOTICE]
+    body = {"recommendations": units} | ({"notices": notices} if notices else {})
+    card["extension"] = {EXTENSION: _header(plan.canonical, content, setting) | body}
     return card
 
 
@@ -98,7 +100,7 @@ def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict
         "statements": list(unit.statements), "conflicts": list(unit.conflicts), "newer": list(unit.newer),
         "yieldsTo": [name for name in unit.yields_to if name in standing],
         "because": [
-            {"reference": reference_to(resource), "criterion": because.criterion} | _dated(resource)
+            {"reference": reference_to(resource), "criterion": criterion_text(because, content)} | _dated(resource)
             for because in finding.because for resource in because.resources
         ],
         "missing": [{"fact": item.fact, "input": item.input, "reason": item.reason} for item in finding.missing],

@@ -15,7 +15,7 @@ from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Plan
 
 MOST_CARDS = 3
-ANY = "any"
+ANY, NOTICE, POOR_RESPONSE = "any", "notice", "poor-response"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _card(plan: Plan, standing: list[Finding]) -> TopicCard:
 def _rank(finding: Finding) -> tuple[bool, bool, bool, bool]:
     """Cautions, then what warns, then the rest, remarks and notices last; stable otherwise."""
     unit = finding.unit
-    return (unit.kind != "caution", not finding.warns, ANY in unit.stands_with, unit.kind == "notice")
+    return (unit.kind != "caution", not finding.warns, ANY in unit.stands_with, unit.kind == NOTICE)
 
 
 def _suggestion(standing: list[Finding], content: Content, reader: str) -> Finding | None:

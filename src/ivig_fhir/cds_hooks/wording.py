@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ivig_fhir.cds_hooks.requests import PATIENT
-from ivig_fhir.cds_hooks.selection import TopicCard
-from ivig_fhir.engine.apply import CONDITIONAL, Finding, Missing
+from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
+from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
 from ivig_fhir.engine.inputs import printed_date
 from ivig_fhir.fhir import reference_to
 from ivig_fhir.knowledge.content import Content
@@ -76,19 +76,32 @@ def _questions(card: TopicCard) -> dict[Missing, int]:
 
 def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[Missing, int]) -> str:
     unit = finding.unit
+    if unit.kind == NOTICE:
+        return unit.says
     direction = content.directions[unit.direction].display
     if finding.applicability == CONDITIONAL:
         numbers = ", ".join(f"({questions[item]})" for item in finding.missing)
         head = content.phrase("unit-conditional", title=unit.title, direction=direction, questions=numbers)
     else:
         head = content.phrase("unit-applies", title=unit.title, direction=direction)
-    ratings = " · ".join(content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings)
+    ratings = [content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings]
     newer = [content.phrase("newer", text=content.newer[name].definition) for name in unit.newer]
     leads = any(content.newer[name].one("relation") in ("contradicts", "supersedes") for name in unit.newer)
     body = [*newer, unit.says] if leads else [unit.says, *newer]
+    if finding.dose and not _stripped(finding, card):
+        body.append(content.phrase("dose", amount=f"{unit.amount.value} {unit.amount.unit}" if unit.amount else "",
+                                   kilograms=finding.dose.kilograms, grams=finding.dose.grams))
     outranked = [item.unit.title for item in card.findings if unit.id in item.unit.yields_to]
     above = [content.phrase("outranks", titles="; ".join(outranked))] if outranked else []
-    return "\n".join([head if not ratings else f"{head}  \n{ratings}", *body, *above])
+    lines = [" · ".join(ratings), *body, *above]
+    return "\n".join([head, *(f"- {line}" for line in lines if line)])
+
+
+def _stripped(finding: Finding, card: TopicCard) -> bool:
+    """No grams beside a poor-response unit, nor from a unit that yields to another on the card."""
+    standing = {item.unit.id for item in card.findings}
+    poor = any(item.unit.direction == POOR_RESPONSE for item in card.findings)
+    return poor or bool(standing & set(finding.unit.yields_to))
 
 
 def _conflicts(card: TopicCard, content: Content) -> str:
@@ -111,7 +124,7 @@ def _based_on(card: TopicCard, content: Content) -> str:
     facts: dict[str, list[str]] = {}
     for finding in card.findings:
         for because in finding.because:
-            entry = facts.setdefault(because.criterion, [])
+            entry = facts.setdefault(criterion_text(because, content), [])
             for resource in because.resources:
                 day = printed_date(resource)
                 text = reference_to(resource) + (f" ({day})" if day else "")
@@ -119,6 +132,11 @@ def _based_on(card: TopicCard, content: Content) -> str:
                     entry.append(text)
     lines = [content.phrase("fact", criterion=name, references=", ".join(entry)) for name, entry in facts.items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
+
+
+def criterion_text(because: Because, content: Content) -> str:
+    """A criterion as the card names it; that an order is in question is said in the same words for all units."""
+    return content.phrase("order-in-question") if because.occasion else because.criterion
 
 
 def _to_clear_up(questions: dict[Missing, int], content: Content) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ivig_fhir.engine.dose import Dose, NoDose, stated_dose
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.expressions import Facts, Verdict
-from ivig_fhir.knowledge.plans import Criterion, Plan, Unit
+from ivig_fhir.knowledge.plans import OCCASION, Criterion, Plan, Unit
 
 APPLICABLE, CONDITIONAL, SILENT = "applicable", "conditional", "silent"
 
@@ -22,6 +23,7 @@ class Because:
 
     criterion: str
     resources: tuple[Resource, ...]
+    occasion: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Finding:
     warns: bool = False
     opens: bool = False
     proposes: bool = False
+    dose: Dose | None = None
     trace: tuple[Trace, ...] = ()
     silent_for: str = ""
 
@@ -86,12 +89,16 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         missing += _missing(unit.warning, content, facts)
     opens = unit.how == "opens" or (unit.opens is not None and unit.opens.condition.evaluate(facts).truth is True)
     proposal = unit.proposal
+    dose = stated_dose(unit.amount, facts, content) if unit.amount else None
+    if unit.amount and isinstance(dose, NoDose):
+        missing.append(Missing(content.phrase(f"weight-{dose.reason}", seen=dose.seen), content.requirements[unit.amount.weight].key, dose.reason))
     return Finding(
         unit, CONDITIONAL if open_ones else APPLICABLE,
-        because=tuple(Because(criterion.reads, verdict.decided_by) for criterion, verdict in verdicts if verdict.decided_by),
+        because=tuple(Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION) for criterion, verdict in verdicts if verdict.decided_by),
         missing=tuple(dict.fromkeys(missing)),
         warns=warning.truth is True, opens=opens,
         proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
+        dose=dose if isinstance(dose, Dose) and not open_ones else None,
         trace=trace,
     )
 

@@ -15,7 +15,7 @@ from ivig_fhir.fhir import Resource, as_list
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.terminology import Code, system_of
 
-_TEXT_PATHS = {("Condition", "code"), ("MedicationRequest", "statusReason"), ("AllergyIntolerance", "code")}
+_TEXT_PATHS = {("Condition", "code"), ("MedicationRequest", "statusReason"), ("AllergyIntolerance", "code"), ("Observation", "value")}
 _ABATEMENT = ("abatementDateTime", "abatementAge", "abatementPeriod", "abatementRange", "abatementString")
 
 
@@ -42,6 +42,9 @@ class Door:
     def _elements(self, resource: Resource, path: str) -> Iterator[Any]:
         if path == "medication":
             yield from medication_concepts(resource, self.medications)
+            return
+        if path == "value":
+            yield from (item for item in ({"text": resource.get("valueString")}, resource.get("valueCodeableConcept")) if item)
             return
         parents: list[Any] = [resource]
         for name in path.split("."):

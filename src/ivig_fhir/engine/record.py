@@ -52,7 +52,7 @@ def read_record(
                 not_used.append(f"{reference_to(resource)} ({fault})")
                 cut.add(key)
             elif not _to_be_ignored(resource):
-                kept.append(resource)
+                kept.append(_with_plain_value(resource))
         own[key] = tuple(kept)
     ordered = []
     for resource in drafts:
@@ -86,6 +86,21 @@ def _fault(resource: Resource, patient_id: str, key: str) -> str:
 
 def _same_patient(reference: str, patient_id: str) -> bool:
     return reference == f"Patient/{patient_id}" or reference.endswith(f"/Patient/{patient_id}") or reference.startswith(("urn:", "#"))
+
+
+def _with_plain_value(resource: Resource) -> Resource:
+    """A grade may come as a text or a concept: the same result with its value as integer or string as well."""
+    if resource.get("resourceType") != "Observation" or "valueQuantity" in resource or "valueInteger" in resource:
+        return resource
+    text = resource.get("valueString")
+    concept = resource.get("valueCodeableConcept")
+    if text is None and isinstance(concept, dict):
+        codes = [item.get("code") for item in as_list(concept.get("coding")) if isinstance(item, dict)]
+        text = concept.get("text") or next((code for code in codes if code), None)
+    if not isinstance(text, str):
+        return resource
+    plain = text.strip()
+    return resource | ({"valueInteger": int(plain)} if plain.isascii() and plain.isdigit() else {"valueString": plain})
 
 
 def _to_be_ignored(resource: Resource) -> bool:

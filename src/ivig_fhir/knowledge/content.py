@@ -53,6 +53,7 @@ class Content:
     topics: Words
     directions: Words
     overrides: Words
+    weight_units: Words
     units: dict[str, Unit] = field(default_factory=dict)
 
     def phrase(self, name: str, **values: Any) -> str:
@@ -80,7 +81,8 @@ def load_content(folder: Path) -> Content:
         definitions, base, str(library["version"]), library, tuple(plans), requirements, prefetch, load_hints(definitions),
         _read_systems(requirements), _words(definitions, "ivig-source"), _words(definitions, "ivig-statement"),
         _words(definitions, "ivig-conflict"), _words(definitions, "ivig-newer"), _words(definitions, "ivig-phrase"),
-        _words(definitions, "ivig-hook"), topics, _words(definitions, "ivig-direction"), _words(definitions, "ivig-override"), units,
+        _words(definitions, "ivig-hook"), topics, _words(definitions, "ivig-direction"), _words(definitions, "ivig-override"),
+        _words(definitions, "ivig-weight-unit"), units,
     )
 
 

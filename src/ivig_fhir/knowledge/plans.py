@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ivig_fhir.fhir import Resource, extension_value, extensions
@@ -11,6 +12,9 @@ from ivig_fhir.knowledge.expressions import Condition, compile_condition, compil
 from ivig_fhir.knowledge.grammar import NotInGrammar
 from ivig_fhir.knowledge.repository import Definitions
 from ivig_fhir.problems import Issue, Outcome, Problem
+
+
+OCCASION = "occasion"  # the condition that says on which orders a unit speaks
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,15 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """An amount per weight as a source states it, and the input that brings the weight."""
+
+    value: Decimal
+    unit: str
+    weight: str
+
+
+@dataclass(frozen=True)
 class Unit:
     """One guidance unit as published: a child action."""
 
@@ -72,7 +85,7 @@ class Unit:
     opens: Criterion | None
     warning: Criterion | None
     proposal: Proposal | None
-    amount: dict[str, Any] | None
+    amount: Amount | None
 
 
 @dataclass(frozen=True)
@@ -170,11 +183,17 @@ class _Loader:
             stands_with=frozenset(item["valueId"] for item in extensions(shown, "with")),
             opens=self.criterion(opens, where, compile_condition) if opens else None,
             warning=self.criterion(dynamic["expression"], where, compile_priority) if dynamic else None,
-            proposal=self.proposal(action, where), amount=extension_value(action, self.extension("ivig-stated-amount")),
+            proposal=self.proposal(action, where), amount=self.amount(action),
         )
 
     def codes(self, action: dict[str, Any], name: str) -> tuple[str, ...]:
         return tuple(item["valueCode"] for item in extensions(action, self.extension(name)))
+
+    def amount(self, action: dict[str, Any]) -> Amount | None:
+        for item in extensions(action, self.extension("ivig-stated-amount")):
+            quantity = extension_value(item, "amount")
+            return Amount(Decimal(quantity["value"]), quantity["code"], extension_value(item, "weight"))
+        return None
 
     def proposal(self, action: dict[str, Any], where: str) -> Proposal | None:
         for child in action.get("action", ()):
