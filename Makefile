@@ -1,0 +1,46 @@
+# make serve, make test: each sets itself up on a machine with Python >= 3.11 (with venv) and make.
+PYTHON ?= python3
+BIND ?= 127.0.0.1:8080
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: serve test check lint types compile-check lock oracle
+
+serve: $(READY)
+	@echo "Discovery: http://$(BIND)/cds-services"
+	@echo "Try:       curl -s -H 'Content-Type: application/json' --data @examples/mmn-prednisone.json http://$(BIND)/cds-services/ivig-order-sign"
+	@IVIG_FHIR_PUBLIC_URL=$${IVIG_FHIR_PUBLIC_URL:-http://$(BIND)} $(BIN)/gunicorn server:app --preload \
+	  --worker-class gthread --workers 2 --threads 4 --timeout 15 --graceful-timeout 10 --keep-alive 5 --bind $(BIND)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: lint types compile-check test
+
+lint: $(READY)
+	$(BIN)/ruff check src tests server.py benchmarks
+	$(BIN)/ruff format --check src tests server.py benchmarks
+
+types: $(READY)
+	$(BIN)/mypy
+
+compile-check: $(READY)
+	$(BIN)/ivig-fhir compile --check
+
+# What fhirpath.js says of every published condition over every case; needs node and npm.
+oracle: $(READY)
+	cd tools/oracle && npm install --no-fund --no-audit --silent
+	$(BIN)/python tools/oracle/ask.py
+
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --editable '.[dev]'
+	.venv-lock/bin/pip freeze --exclude-editable | LC_ALL=C sort > constraints.txt
+	rm -rf .venv-lock
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3 make …)"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python makes no virtual environments; on Debian: apt install python3-venv"; exit 2; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
