@@ -13,7 +13,19 @@ import patients
 
 FOLDER = Path(__file__).parent / "cases"
 KEYS = {"name", "statements", "differs", "expect", "hazard", "vignette"}
-EXPECTED = {"units", "only", "indicator", "cards", "says", "never", "missing", "suggests", "status", "first", "criteria"}
+EXPECTED = {
+    "units",
+    "only",
+    "indicator",
+    "cards",
+    "says",
+    "never",
+    "missing",
+    "suggests",
+    "status",
+    "first",
+    "criteria",
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +73,17 @@ def load(path: Path) -> list[Case]:
         identifier = f"{path.parent.name}/{path.stem}: {item['name']}"
         facts = patients.differing(tree["base"], item.get("differs", {}))
         hazards = item.get("hazard", [])
-        found.append(Case(identifier, path, item["name"], facts, item["expect"], tuple(item.get("statements", tree.get("statements", ()))),
-                          tuple(hazards if isinstance(hazards, list) else [hazards])))
+        found.append(
+            Case(
+                identifier,
+                path,
+                item["name"],
+                facts,
+                item["expect"],
+                tuple(item.get("statements", tree.get("statements", ()))),
+                tuple(hazards if isinstance(hazards, list) else [hazards]),
+            )
+        )
     return found
 
 

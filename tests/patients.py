@@ -9,17 +9,30 @@ import copy
 from typing import Any
 
 SYSTEMS = {
-    "icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm", "icd-10": "http://hl7.org/fhir/sid/icd-10",
-    "sct": "http://snomed.info/sct", "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
-    "atc": "http://www.whocc.no/atc", "loinc": "http://loinc.org", "icd-10-pcs": "http://www.cms.gov/Medicare/Coding/ICD10",
+    "icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm",
+    "icd-10": "http://hl7.org/fhir/sid/icd-10",
+    "sct": "http://snomed.info/sct",
+    "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "atc": "http://www.whocc.no/atc",
+    "loinc": "http://loinc.org",
+    "icd-10-pcs": "http://www.cms.gov/Medicare/Coding/ICD10",
     "hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
-    "scale": "https://ivig-fhir.example.org/fhir/CodeSystem/ivig-scales", "local": "urn:local:codes",
-    "oid-icd": "urn:oid:2.16.840.1.113883.6.90", "oid-rxnorm": "urn:oid:2.16.840.1.113883.6.88",
+    "scale": "https://ivig-fhir.example.org/fhir/CodeSystem/ivig-scales",
+    "local": "urn:local:codes",
+    "oid-icd": "urn:oid:2.16.840.1.113883.6.90",
+    "oid-rxnorm": "urn:oid:2.16.840.1.113883.6.88",
 }
 ROUTES = {"iv": "47625008", "sc": "34206005", "oral": "26643006", "im": "78421000", "intra-articular": "12130007"}
 SEVERITIES = {"mild": "255604002", "moderate": "6736007", "severe": "24484000"}
-KEYS = {"conditions": "Condition", "medications": "MedicationRequest", "procedures": "Procedure",
-        "allergies": "AllergyIntolerance", "weight": "Observation", "labs": "Observation", "scales": "Observation"}
+KEYS = {
+    "conditions": "Condition",
+    "medications": "MedicationRequest",
+    "procedures": "Procedure",
+    "allergies": "AllergyIntolerance",
+    "weight": "Observation",
+    "labs": "Observation",
+    "scales": "Observation",
+}
 SUBJECT = {"reference": "Patient/p1"}
 
 Resource = dict[str, Any]
@@ -39,7 +52,10 @@ def _status(code: str) -> Resource:
 def condition(name: str, fact: dict[str, Any]) -> Resource:
     """A Condition: active and confirmed unless the fact says otherwise; `absent` leaves an element out."""
     found: Resource = {"resourceType": "Condition", "id": name, "subject": SUBJECT, "code": codeable(fact)}
-    for key, element, usual in (("clinical", "clinicalStatus", "active"), ("verification", "verificationStatus", "confirmed")):
+    for key, element, usual in (
+        ("clinical", "clinicalStatus", "active"),
+        ("verification", "verificationStatus", "confirmed"),
+    ):
         if fact.get(key, usual) != "absent":
             found[element] = _status(fact.get(key, usual))
     if "severity" in fact:
@@ -52,13 +68,23 @@ def condition(name: str, fact: dict[str, Any]) -> Resource:
 
 def observation(name: str, fact: dict[str, Any]) -> Resource:
     """A final Observation; a number with a unit is a Quantity, without one an integer, anything else a string."""
-    found: Resource = {"resourceType": "Observation", "id": name, "status": fact.get("status", "final"), "subject": SUBJECT,
-                       "code": codeable(fact)}
+    found: Resource = {
+        "resourceType": "Observation",
+        "id": name,
+        "status": fact.get("status", "final"),
+        "subject": SUBJECT,
+        "code": codeable(fact),
+    }
     if "date" in fact:
         found["effectiveDateTime"] = str(fact["date"])
     value = fact.get("value")
     if "unit" in fact:
-        found["valueQuantity"] = {"value": value, "unit": fact["unit"], "system": "http://unitsofmeasure.org", "code": fact["unit"]}
+        found["valueQuantity"] = {
+            "value": value,
+            "unit": fact["unit"],
+            "system": "http://unitsofmeasure.org",
+            "code": fact["unit"],
+        }
     elif isinstance(value, int):
         found["valueInteger"] = value
     elif isinstance(value, dict):
@@ -71,14 +97,23 @@ def observation(name: str, fact: dict[str, Any]) -> Resource:
 def order(name: str, fact: dict[str, Any], status: str) -> Resource:
     """A MedicationRequest, or a ServiceRequest where the fact says `type: service`."""
     service = fact.get("type") == "service"
-    found: Resource = {"resourceType": "ServiceRequest" if service else "MedicationRequest", "id": name,
-                       "status": fact.get("status", status), "intent": fact.get("intent", "order"), "subject": SUBJECT}
+    found: Resource = {
+        "resourceType": "ServiceRequest" if service else "MedicationRequest",
+        "id": name,
+        "status": fact.get("status", status),
+        "intent": fact.get("intent", "order"),
+        "subject": SUBJECT,
+    }
     if "medication-reference" in fact:
         found["medicationReference"] = {"reference": fact["medication-reference"]}
     else:
         found["code" if service else "medicationCodeableConcept"] = codeable(fact)
     if "route" in fact:
-        route = {"coding": [{"system": SYSTEMS["sct"], "code": ROUTES[fact["route"]]}]} if fact["route"] in ROUTES else {"text": fact["route"]}
+        route = (
+            {"coding": [{"system": SYSTEMS["sct"], "code": ROUTES[fact["route"]]}]}
+            if fact["route"] in ROUTES
+            else {"text": fact["route"]}
+        )
         found["dosageInstruction"] = [{"route": route}]
     if "outcome" in fact:
         found["statusReason"] = {"text": fact["outcome"]}
@@ -93,8 +128,13 @@ def order(name: str, fact: dict[str, Any], status: str) -> Resource:
 
 def procedure(name: str, fact: dict[str, Any]) -> Resource:
     """A completed Procedure."""
-    found: Resource = {"resourceType": "Procedure", "id": name, "status": fact.get("status", "completed"), "subject": SUBJECT,
-                       "code": codeable(fact)}
+    found: Resource = {
+        "resourceType": "Procedure",
+        "id": name,
+        "status": fact.get("status", "completed"),
+        "subject": SUBJECT,
+        "code": codeable(fact),
+    }
     return found | ({"performedDateTime": str(fact["date"])} if "date" in fact else {})
 
 
@@ -119,7 +159,7 @@ def searchset(resources: list[Resource]) -> Resource:
 
 
 def prefetch(facts: dict[str, Any]) -> dict[str, Any]:
-    """Every prefetch key of a patient; `unavailable` ones left out, `failed` ones an OperationOutcome, `cut` ones with a next page."""
+    """Every prefetch key: `unavailable` ones left out, `failed` ones an OperationOutcome, `cut` ones one page."""
     made = {
         "conditions": [condition(*item) for item in facts.get("conditions", {}).items()],
         "medications": [order(*item, "active") for item in facts.get("medications", {}).items()],
@@ -128,7 +168,9 @@ def prefetch(facts: dict[str, Any]) -> dict[str, Any]:
     }
     observations = [observation(*item) for item in facts.get("observations", {}).items()]
     made |= {key: observations for key, kind in KEYS.items() if kind == "Observation"}
-    found: dict[str, Any] = {"patient": patient(facts.get("patient", {}))} | {key: searchset(items) for key, items in made.items()}
+    found: dict[str, Any] = {"patient": patient(facts.get("patient", {}))} | {
+        key: searchset(items) for key, items in made.items()
+    }
     for key in facts.get("unavailable", ()):
         found.pop(key)
     for key in facts.get("failed", ()):
@@ -150,7 +192,12 @@ def request(facts: dict[str, Any]) -> dict[str, Any]:
         context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": item} for item in drafts]}
         if hook == "order-select":
             context["selections"] = [f"{item['resourceType']}/{item['id']}" for item in drafts]
-    return {"hook": hook, "hookInstance": "2f1c7a3e-6a53-4d0e-9a51-0f6b6b1f0d11", "context": context, "prefetch": prefetch(facts)}
+    return {
+        "hook": hook,
+        "hookInstance": "2f1c7a3e-6a53-4d0e-9a51-0f6b6b1f0d11",
+        "context": context,
+        "prefetch": prefetch(facts),
+    }
 
 
 def differing(base: dict[str, Any], differences: dict[str, Any]) -> dict[str, Any]:

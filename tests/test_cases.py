@@ -15,8 +15,7 @@ EXTENSION = "org.example.ivig-fhir"
 def units_of(cards: list[dict[str, Any]]) -> dict[str, str]:
     """unit -> applicability, over all cards."""
     return {
-        unit["id"]: unit["applicability"]
-        for card in cards for unit in card["extension"][EXTENSION]["recommendations"]
+        unit["id"]: unit["applicability"] for card in cards for unit in card["extension"][EXTENSION]["recommendations"]
     } | {name: "applicable" for card in cards for name in card["extension"][EXTENSION].get("notices", ())}
 
 
@@ -33,7 +32,9 @@ def test_case(case: Case, ask: Any) -> None:
     for unit, applicability in expect.get("units", {}).items():
         assert shown.get(unit, "silent") == applicability, f"{unit}\n{text}"
     if expect.get("only"):
-        assert set(shown) == {unit for unit, applicability in expect["units"].items() if applicability != "silent"}, text
+        assert set(shown) == {unit for unit, applicability in expect["units"].items() if applicability != "silent"}, (
+            text
+        )
     if "cards" in expect:
         assert len(cards) == expect["cards"], text
     if "indicator" in expect:
@@ -46,7 +47,12 @@ def test_case(case: Case, ask: Any) -> None:
         assert phrase in text, text
     for phrase in expect.get("never", ()):
         assert phrase.lower() not in text.lower(), text
-    missing = [item["fact"] for card in cards for unit in card["extension"][EXTENSION]["recommendations"] for item in unit["missing"]]
+    missing = [
+        item["fact"]
+        for card in cards
+        for unit in card["extension"][EXTENSION]["recommendations"]
+        for item in unit["missing"]
+    ]
     for fact in expect.get("missing", ()):
         assert any(fact in item for item in missing), missing
     if "suggests" in expect:

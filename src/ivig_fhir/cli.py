@@ -69,7 +69,9 @@ def compile_(check: bool, folder: Path, target: Path) -> None:
 @click.option("--explain", is_flag=True, help="Also every silent unit, with the criterion that silenced it.")
 @click.option("--json", "as_json", is_flag=True, help="The response as an EHR would get it.")
 @click.option("--definitions", "folder", type=FOLDER, default=definitions_folder(), show_default="definitions")
-def apply_(hook: str, bundle: Path, orders: tuple[Path, ...], at: datetime | None, explain: bool, as_json: bool, folder: Path) -> None:
+def apply_(
+    hook: str, bundle: Path, orders: tuple[Path, ...], at: datetime | None, explain: bool, as_json: bool, folder: Path
+) -> None:
     """The cards for a patient: BUNDLE is a FHIR Bundle of the patient's resources."""
     content = load_content(folder / "r4")
     today = at.date() if at else datetime.now(UTC).date()
@@ -89,26 +91,43 @@ def _resources(path: Path) -> list[tuple[str, Resource]]:
     try:
         read = loads(path.read_bytes())
     except ValueError as error:
-        raise Problem("malformed", Outcome((Issue(str(path), f"is no JSON: {error}", "a FHIR Bundle or resource"),))) from error
+        raise Problem(
+            "malformed", Outcome((Issue(str(path), f"is no JSON: {error}", "a FHIR Bundle or resource"),))
+        ) from error
     if not isinstance(read, dict) or "resourceType" not in read:
         raise Problem("malformed", Outcome((Issue(str(path), "is no FHIR resource", "a FHIR Bundle or resource"),)))
     if read["resourceType"] != "Bundle":
         return [("", read)]
-    return [(str(entry.get("fullUrl", "")), entry["resource"]) for entry in as_list(read.get("entry")) if "resource" in entry]
+    return [
+        (str(entry.get("fullUrl", "")), entry["resource"])
+        for entry in as_list(read.get("entry"))
+        if "resource" in entry
+    ]
 
 
-def _request(hook: str, resources: list[tuple[str, Resource]], drafts: list[tuple[str, Resource]], content: Content) -> HookRequest:
+def _request(
+    hook: str, resources: list[tuple[str, Resource]], drafts: list[tuple[str, Resource]], content: Content
+) -> HookRequest:
     patients = [resource for _, resource in resources if resource["resourceType"] == "Patient"]
     if len(patients) != 1:
         raise Problem("unusable", Outcome((Issue("BUNDLE", f"holds {len(patients)} patients", "exactly one"),)))
     medications = [item for item in resources if item[1]["resourceType"] == "Medication"]
     prefetch: dict[str, Any] = {}
     for key in content.prefetch.values():
-        entries = [{"fullUrl": url, "resource": item} for url, item in resources if item["resourceType"] in (key.type, "Medication")]
+        entries = [
+            {"fullUrl": url, "resource": item}
+            for url, item in resources
+            if item["resourceType"] in (key.type, "Medication")
+        ]
         prefetch[key.key] = patients[0] if key.type == "Patient" else {"resourceType": "Bundle", "entry": entries}
     return HookRequest(
-        hook, "command-line", patients[0]["id"], "Practitioner/command-line", prefetch,
-        tuple(item for _, item in drafts if item["resourceType"] != "Medication"), tuple([*drafts, *medications]),
+        hook,
+        "command-line",
+        patients[0]["id"],
+        "Practitioner/command-line",
+        prefetch,
+        tuple(item for _, item in drafts if item["resourceType"] != "Medication"),
+        (*drafts, *medications),
     )
 
 

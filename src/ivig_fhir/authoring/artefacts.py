@@ -9,8 +9,13 @@ from ivig_fhir.fhir import Resource, canonical
 
 
 def artefact(
-    module: Module, identity: tuple[str, str], title: str, description: str,
-    before_status: dict[str, Any] | None = None, before_date: dict[str, Any] | None = None, **after: Any,
+    module: Module,
+    identity: tuple[str, str],
+    title: str,
+    description: str,
+    before_status: dict[str, Any] | None = None,
+    before_date: dict[str, Any] | None = None,
+    **after: Any,
 ) -> Resource:
     """A draft, experimental artefact of (type, id); `after` are the elements behind `description`, in order."""
     resource_type, identifier = identity

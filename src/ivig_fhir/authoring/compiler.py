@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ivig_fhir.authoring.code_systems import code_systems
 from ivig_fhir.authoring.guidance import Guidance
 from ivig_fhir.authoring.library import module_library
 from ivig_fhir.authoring.needs import Needs
 from ivig_fhir.authoring.plans import INFORM, activity_definition, plan_definition
-from ivig_fhir.authoring.vocabulary import code_systems, value_set
+from ivig_fhir.authoring.value_sets import value_set
 from ivig_fhir.fhir import Resource, dumps
 from ivig_fhir.problems import Issue
 
@@ -32,7 +33,11 @@ def compile_guidance(guidance: Guidance) -> Files:
 
 def _reached(needs: Needs, guidance: Guidance) -> set[str]:
     reached: set[str] = set()
-    waiting = [*needs.concepts, *guidance.read_beside, *(name for item in guidance.module.prefetch for name in item.codes)]
+    waiting = [
+        *needs.concepts,
+        *guidance.read_beside,
+        *(name for item in guidance.module.prefetch for name in item.codes),
+    ]
     while waiting:
         name = waiting.pop()
         if name not in reached:
@@ -46,8 +51,17 @@ def _origins(guidance: Guidance) -> dict[str, str]:
     found = {f"PlanDefinition-{topic.id}": topic.where for topic in guidance.topics}
     found |= {f"ValueSet-{item.id}": item.where for item in guidance.concepts.values()}
     found |= {f"ActivityDefinition-{name}": "guidance/activities.yaml" for name in guidance.activities}
-    homes = {"source": "sources", "statement": "statements/", "conflict": "conflicts", "newer": "newer", "hint": "hints",
-             "phrase": "phrases", "direction": "phrases", "scales": "concepts/", "topic": "topics/"}
+    homes = {
+        "source": "sources",
+        "statement": "statements/",
+        "conflict": "conflicts",
+        "newer": "newer",
+        "hint": "hints",
+        "phrase": "phrases",
+        "direction": "phrases",
+        "scales": "concepts/",
+        "topic": "topics/",
+    }
     for name, home in homes.items():
         found[f"CodeSystem-ivig-{name}"] = f"guidance/{home}" + ("" if home.endswith("/") else ".yaml")
     return found
@@ -59,7 +73,9 @@ def _files(edition: str, resources: list[Resource], origins: dict[str, str]) -> 
     for resource in sorted(resources, key=lambda item: (item["resourceType"], item["id"])):
         name = f"{resource['resourceType']}-{resource['id']}"
         files[f"{edition}/{name}.json"] = dumps(resource).encode()
-        index.append({"file": f"{name}.json", "url": resource["url"], "from": origins.get(name, "guidance/module.yaml")})
+        index.append(
+            {"file": f"{name}.json", "url": resource["url"], "from": origins.get(name, "guidance/module.yaml")}
+        )
     files[f"{edition}/index.json"] = (json.dumps(index, ensure_ascii=False, indent=2) + "\n").encode()
     return files
 
@@ -84,7 +100,21 @@ def differences(files: Files, folder: Path) -> list[Issue]:
         if not path.is_file():
             issues.append(Issue(name, "missing: guidance/ compiles to it", hint="ivig-fhir compile", rule="missing"))
         elif path.read_bytes() != content:
-            issues.append(Issue(name, "stale: guidance/ compiles to other bytes", hint="ivig-fhir compile; never edit definitions/ by hand", rule="stale"))
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} if folder.is_dir() else set()
-    issues += [Issue(name, "stray: nothing in guidance/ compiles to it", hint="ivig-fhir compile", rule="stray") for name in sorted(present - set(files))]
+            issues.append(
+                Issue(
+                    name,
+                    "stale: guidance/ compiles to other bytes",
+                    hint="ivig-fhir compile; never edit definitions/ by hand",
+                    rule="stale",
+                )
+            )
+    present = (
+        {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        if folder.is_dir()
+        else set()
+    )
+    issues += [
+        Issue(name, "stray: nothing in guidance/ compiles to it", hint="ivig-fhir compile", rule="stray")
+        for name in sorted(present - set(files))
+    ]
     return issues

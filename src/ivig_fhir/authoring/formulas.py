@@ -40,7 +40,9 @@ def both(*formulas: Formula) -> Formula:
 
 def negated(formula: Formula) -> Formula:
     """not()."""
-    return Formula(f"{formula.text}.not()" if formula.binds == ATOM and formula.text.endswith(")") else f"({formula.text}).not()")
+    return Formula(
+        f"{formula.text}.not()" if formula.binds == ATOM and formula.text.endswith(")") else f"({formula.text}).not()"
+    )
 
 
 def in_doubt(formula: Formula) -> Formula:

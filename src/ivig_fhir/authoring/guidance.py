@@ -5,6 +5,50 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ivig_fhir.authoring.evidence_base import (
+    Asks,
+    Code,
+    Concept,
+    Conflict,
+    Hint,
+    LeftOut,
+    Newer,
+    NewerSource,
+    OrderClass,
+    OrderRow,
+    Source,
+    SourceReference,
+    Statement,
+)
+
+__all__ = [
+    "Activity",
+    "Asks",
+    "Code",
+    "Concept",
+    "Conflict",
+    "Criterion",
+    "Default",
+    "Guidance",
+    "Hint",
+    "Hook",
+    "LeftOut",
+    "Module",
+    "Newer",
+    "NewerSource",
+    "OrderClass",
+    "OrderRow",
+    "Phrase",
+    "Prefetch",
+    "Rating",
+    "Source",
+    "SourceReference",
+    "Statement",
+    "Topic",
+    "Unit",
+    "WeightUnit",
+]
+
 
 @dataclass(frozen=True)
 class Default:
@@ -74,154 +118,6 @@ class Module:
             if item.id == name:
                 return item
         raise KeyError(name)
-
-
-@dataclass(frozen=True)
-class SourceReference:
-    """An entry of a source's own reference list."""
-
-    marker: str
-    says: str
-    citation: str = ""
-    year: str = ""
-    resolved: str = ""
-
-
-@dataclass(frozen=True)
-class Source:
-    id: str
-    title: str
-    short: str
-    publisher: str
-    standing: tuple[str, ...]
-    standing_says: str
-    appraisal: str
-    sha256: str
-    date: str = ""
-    url: str = ""
-    for_patients: str = ""
-    successor: str = ""
-    references: tuple[SourceReference, ...] = ()
-
-
-@dataclass(frozen=True)
-class Statement:
-    id: str
-    lines: tuple[str, ...]
-    kind: str
-    says: str
-    strength: str = ""
-    cites: tuple[str, ...] = ()
-    not_encoded: str = ""
-
-    @property
-    def source(self) -> str:
-        """The id of the source that it stands in."""
-        return self.id.partition("-")[0]
-
-
-@dataclass(frozen=True)
-class Conflict:
-    id: str
-    kind: str
-    title: str
-    says: str
-    handling: str
-    sides: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class NewerSource:
-    id: str
-    title: str
-    year: str
-    seen: str
-    short: str = ""
-    citation: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class Newer:
-    """Evidence that is younger or stronger than the sources; it stands beside them, never in their place."""
-
-    id: str
-    about: tuple[str, ...]
-    relation: str
-    says: str
-    sources: tuple[str, ...]
-    confidence: str
-    warns: str = ""
-
-
-@dataclass(frozen=True)
-class Hint:
-    """Phrases that, read in a text, are a reason to ask and never a fact; `whole`: the text is the phrase."""
-
-    id: str
-    path: str
-    says: str
-    phrases: tuple[str, ...]
-    match: str = ""
-
-
-@dataclass(frozen=True)
-class Code:
-    system: str
-    code: str
-    display: str
-    proof: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    system: str
-    code: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Concept:
-    id: str
-    title: str
-    type: str
-    where: str
-    codes: tuple[Code, ...] = ()
-    includes: tuple[str, ...] = ()
-    says: str = ""
-    hint: str = ""
-    open_codes: str = ""
-    left_out: tuple[LeftOut, ...] = ()
-
-
-@dataclass(frozen=True)
-class Asks:
-    """What to ask when a criterion is unknown, and why it is."""
-
-    fact: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class OrderRow:
-    """One way in which an order belongs to a class; with `asks` it may belong to it."""
-
-    name: str
-    type: str
-    codes: str
-    route: str = ""
-    route_stated: str = ""
-    asks: Asks | None = None
-
-
-@dataclass(frozen=True)
-class OrderClass:
-    id: str
-    title: str
-    rows: tuple[OrderRow, ...]
-    done_codes: str = ""
-    done_within: str = ""
 
 
 @dataclass(frozen=True)

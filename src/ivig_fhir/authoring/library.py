@@ -6,7 +6,7 @@ from typing import Any
 
 from ivig_fhir.authoring.artefacts import artefact
 from ivig_fhir.authoring.guidance import Guidance, Prefetch
-from ivig_fhir.authoring.vocabulary import system_url
+from ivig_fhir.authoring.value_sets import system_url
 from ivig_fhir.fhir import CORE, THO, Resource, canonical, coding, concept, extension
 from ivig_fhir.problems import Issue, Outcome, Problem
 
@@ -19,7 +19,10 @@ def module_library(guidance: Guidance, composed_of: list[Resource]) -> Resource:
     module = guidance.module
     parts = [{"type": "composed-of", "resource": f"{item['url']}|{item['version']}"} for item in composed_of]
     return artefact(
-        module, ("Library", module.id), module.title, module.description,
+        module,
+        ("Library", module.id),
+        module.title,
+        module.description,
         before_date={"type": concept(coding(f"{THO}/library-type", "module-definition", "Module Definition"))},
         usage=module.disclaimer,
         relatedArtifact=parts,
@@ -32,11 +35,17 @@ def _requirement(item: Prefetch, guidance: Guidance) -> dict[str, Any]:
     if _percent_encoded_length(query) > LONGEST_QUERY:
         message = f"the query of {item.key!r} has {_percent_encoded_length(query)} characters, percent-encoded"
         raise Problem("guidance", Outcome((Issue("guidance/module.yaml", message, f"at most {LONGEST_QUERY}"),)))
-    found: dict[str, Any] = {"id": item.key, "extension": [extension(f"{CORE}/cqf-fhirQueryPattern", valueString=query)], "type": item.type}
+    found: dict[str, Any] = {
+        "id": item.key,
+        "extension": [extension(f"{CORE}/cqf-fhirQueryPattern", valueString=query)],
+        "type": item.type,
+    }
     if item.required:
         found["mustSupport"] = ["id"]
     if item.codes:
-        found["codeFilter"] = [{"path": "code", "valueSet": canonical(guidance.module.base, "ValueSet", name)} for name in item.codes]
+        found["codeFilter"] = [
+            {"path": "code", "valueSet": canonical(guidance.module.base, "ValueSet", name)} for name in item.codes
+        ]
     if item.count:
         found["limit"] = int(item.count)
     return found
@@ -44,7 +53,9 @@ def _requirement(item: Prefetch, guidance: Guidance) -> dict[str, Any]:
 
 def _code_parameter(item: Prefetch, guidance: Guidance) -> str:
     return ",".join(
-        f"{system_url(code.system, guidance)}|{code.code}" for name in item.codes for code in guidance.concepts[name].codes
+        f"{system_url(code.system, guidance)}|{code.code}"
+        for name in item.codes
+        for code in guidance.concepts[name].codes
     )
 
 

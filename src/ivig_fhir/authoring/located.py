@@ -71,9 +71,9 @@ def line_of(tree: Any, path: Iterator[Any] | list[Any]) -> int:
     """The line of the value at a path of keys and positions; of its nearest ancestor when it is absent."""
     line = getattr(tree, "line", 1)
     for step in path:
-        if isinstance(tree, Block) and step in tree:
-            line, tree = tree.lines[step], tree[step]
-        elif isinstance(tree, Items) and isinstance(step, int) and step < len(tree):
+        if (isinstance(tree, Block) and step in tree) or (
+            isinstance(tree, Items) and isinstance(step, int) and step < len(tree)
+        ):
             line, tree = tree.lines[step], tree[step]
         else:
             break

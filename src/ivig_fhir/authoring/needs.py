@@ -88,15 +88,22 @@ class Needs:
     def condition(self, concept: str, severity: str = "", in_remission: bool = False) -> str:
         """Conditions of the concept that are current (or in remission, where that counts) and confirmed."""
         clinical = (*CURRENT, "remission") if in_remission else CURRENT
-        filters = [self.value_set("code", concept), _codes("clinicalStatus", clinical), _codes("verificationStatus", ("confirmed",))]
+        filters = [
+            self.value_set("code", concept),
+            _codes("clinicalStatus", clinical),
+            _codes("verificationStatus", ("confirmed",)),
+        ]
         if severity:
             filters.append(self.value_set("severity", severity))
         return self.add(camel(concept, severity, "or-in-remission" if in_remission else ""), "Condition", filters)
 
     def hinted(self, hint: str) -> str:
         """Conditions whose text names what the hint stands for."""
-        filters = [self.hint_code("code", hint), _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS)),
-                   _codes("verificationStatus", ("confirmed", *DOUBTFUL))]
+        filters = [
+            self.hint_code("code", hint),
+            _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS)),
+            _codes("verificationStatus", ("confirmed", *DOUBTFUL)),
+        ]
         return self.add(camel(hint, "hint"), "Condition", filters)
 
     def allergy(self, hint: str) -> str:
@@ -109,23 +116,35 @@ class Needs:
         found = self.guidance.concepts[concept]
         current = _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS))
         any_way = _codes("verificationStatus", ("confirmed", *DOUBTFUL))
-        inputs = [self.add(camel(concept, "possible"), "Condition", [self.value_set("code", concept), current, any_way])]
+        inputs = [
+            self.add(camel(concept, "possible"), "Condition", [self.value_set("code", concept), current, any_way])
+        ]
         if found.open_codes:
-            inputs.append(self.add(camel(found.open_codes, "possible"), "Condition",
-                                   [self.value_set("code", found.open_codes), current, any_way]))
+            inputs.append(
+                self.add(
+                    camel(found.open_codes, "possible"),
+                    "Condition",
+                    [self.value_set("code", found.open_codes), current, any_way],
+                )
+            )
         return [*inputs, self.hinted(found.hint)] if found.hint else inputs
 
     def reason_of_draft(self, concept: str) -> list[str]:
         """Drafted orders that are coded as given for the concept."""
         filters = [self.value_set("reasonCode", concept), _codes("status", ("draft",)), _codes("intent", INTENTS)]
-        return [self.add(camel(concept, "reason-of", kind), f"{kind}Request", filters) for kind in ("Medication", "Service")]
+        return [
+            self.add(camel(concept, "reason-of", kind), f"{kind}Request", filters) for kind in ("Medication", "Service")
+        ]
 
     def condition_ever(self, concept: str, confirmed: bool = True) -> str:
         """Conditions of the concept whatever their clinical status."""
         verification = ("confirmed",) if confirmed else DOUBTFUL
         role = "ever" if confirmed else "ever-possible"
-        return self.add(camel(concept, role), "Condition",
-                        [self.value_set("code", concept), _codes("verificationStatus", verification)])
+        return self.add(
+            camel(concept, role),
+            "Condition",
+            [self.value_set("code", concept), _codes("verificationStatus", verification)],
+        )
 
     # -- orders and procedures -------------------------------------------------------------------------
 
@@ -154,37 +173,56 @@ class Needs:
 
     def any_draft(self, resource_type: str) -> str:
         """Drafted orders of a type, whatever they order."""
-        return self.add(camel("draft", resource_type), resource_type, [_codes("status", ("draft",)), _codes("intent", INTENTS)])
+        return self.add(
+            camel("draft", resource_type), resource_type, [_codes("status", ("draft",)), _codes("intent", INTENTS)]
+        )
 
     def unreadable_medicine(self) -> str:
         """Drafted medication orders whose medicine has no code of a system that the module reads."""
-        return self.add("unreadableMedicineDraft", "MedicationRequest",
-                        [self.hint_code("medication", UNREADABLE), _codes("status", ("draft",)), _codes("intent", INTENTS)])
+        return self.add(
+            "unreadableMedicineDraft",
+            "MedicationRequest",
+            [self.hint_code("medication", UNREADABLE), _codes("status", ("draft",)), _codes("intent", INTENTS)],
+        )
 
     def procedure_done(self, concept: str, default: str) -> str:
         """Procedures of a concept, completed or in progress, not longer ago than a declared default."""
-        return self.add(camel(concept, "done"), "Procedure",
-                        [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
-                        dateFilter=self.within("performed", default))
+        return self.add(
+            camel(concept, "done"),
+            "Procedure",
+            [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
+            dateFilter=self.within("performed", default),
+        )
 
     def procedure(self, concept: str) -> str:
         """Procedures of a concept, completed or in progress, whenever."""
-        return self.add(camel(concept, "procedure"), "Procedure",
-                        [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))])
+        return self.add(
+            camel(concept, "procedure"),
+            "Procedure",
+            [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
+        )
 
     # -- results ---------------------------------------------------------------------------------------
 
     def newest_result(self, concept: str, default: str = "") -> str:
         """The newest valid result of an observation; within a declared default number of days, if named."""
         more: dict[str, Any] = {"dateFilter": self.within("effective", default)} if default else {}
-        return self.add(camel(concept), "Observation",
-                        [self.value_set("code", concept), _codes("status", VALID_RESULTS)], **more,
-                        limit=1, sort=[{"path": "effective", "direction": "descending"}])
+        return self.add(
+            camel(concept),
+            "Observation",
+            [self.value_set("code", concept), _codes("status", VALID_RESULTS)],
+            **more,
+            limit=1,
+            sort=[{"path": "effective", "direction": "descending"}],
+        )
 
     def result_saying(self, concept: str, hint: str) -> str:
         """Valid results of an observation whose text is a phrase of the hint."""
-        return self.add(camel(concept, hint), "Observation",
-                        [self.value_set("code", concept), self.hint_code("value", hint), _codes("status", VALID_RESULTS)])
+        return self.add(
+            camel(concept, hint),
+            "Observation",
+            [self.value_set("code", concept), self.hint_code("value", hint), _codes("status", VALID_RESULTS)],
+        )
 
     def weight(self, concept: str) -> str:
         """The newest weight of the declared age; the range in which it is believed stands as an extension."""
@@ -192,7 +230,12 @@ class Needs:
         unit = {"system": UCUM, "code": "kg"}
         value_range = {"low": {"value": low} | unit, "high": {"value": high} | unit}
         plausible = extension(extension_url(self.guidance.module, "ivig-plausible-range"), valueRange=value_range)
-        return self.add(camel(concept), "Observation",
-                        [self.value_set("code", concept), _codes("status", VALID_RESULTS)], extension=[plausible],
-                        dateFilter=self.within("effective", "weight-days"),
-                        limit=1, sort=[{"path": "effective", "direction": "descending"}])
+        return self.add(
+            camel(concept),
+            "Observation",
+            [self.value_set("code", concept), _codes("status", VALID_RESULTS)],
+            extension=[plausible],
+            dateFilter=self.within("effective", "weight-days"),
+            limit=1,
+            sort=[{"path": "effective", "direction": "descending"}],
+        )

@@ -34,7 +34,10 @@ def plan_definition(topic: Topic, guidance: Guidance, needs: Needs) -> Resource:
             raise ValueError(f"the input {identifier} would mean two different things")
     needs.concepts |= used.concepts
     return artefact(
-        module, ("PlanDefinition", topic.id), topic.title, topic.description,
+        module,
+        ("PlanDefinition", topic.id),
+        topic.title,
+        topic.description,
         before_status={"type": concept(coding(f"{THO}/plan-definition-type", "eca-rule", "ECA Rule"))},
         before_date={"subjectCodeableConcept": concept(coding("http://hl7.org/fhir/resource-types", "Patient"))},
         topic=[concept(coding(local(module, "ivig-topic"), topic.id, topic.title))],
@@ -89,7 +92,9 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
     conditions = when + ([occasion] if occasion else [])
     names = [item.id for item in conditions]
     if len(set(names)) != len(names):
-        raise Problem("guidance", Outcome((Issue(unit.where, f"two criteria share an id: {', '.join(names)}", hint="give ids"),)))
+        raise Problem(
+            "guidance", Outcome((Issue(unit.where, f"two criteria share an id: {', '.join(names)}", hint="give ids"),))
+        )
     triggers = [*unit.hooks, *(ORDER_HOOKS if unit.orders else ())]
     action: dict[str, Any] = {
         "id": unit.id,
@@ -155,7 +160,11 @@ def _condition(item: Compiled, guidance: Guidance) -> dict[str, Any]:
 
 def _warning(unit: Unit, when: list[Compiled], guidance: Guidance, needs: Needs) -> dict[str, Any]:
     act = _compile(dict(unit.warn_when or {}), needs, unit.where)
-    terms = [act.expression] if unit.warns == "also-if-conditional" else [*(item.expression for item in when), act.expression]
+    terms = (
+        [act.expression]
+        if unit.warns == "also-if-conditional"
+        else [*(item.expression for item in when), act.expression]
+    )
     warned = Compiled("warning", both(*terms), act.reads, act.asks)
     expression = _condition(warned, guidance)["expression"]
     expression["expression"] = f"iif({warned.expression.text}, 'urgent', 'routine')"
@@ -194,10 +203,18 @@ def _unit_extensions(unit: Unit, guidance: Guidance, needs: Needs) -> list[dict[
         shown.append(extension("opensWhen", valueExpression=opens["expression"]))
     found = [extension(extension_url(module, "ivig-shown"), extension=shown)]
     for rating in unit.ratings:
-        parts = [extension("source", valueCode=guidance.statements[rating.statement].source), extension("kind", valueCode=rating.kind),
-                 extension("wording", valueString=rating.wording), extension("statement", valueCode=rating.statement)]
+        parts = [
+            extension("source", valueCode=guidance.statements[rating.statement].source),
+            extension("kind", valueCode=rating.kind),
+            extension("wording", valueString=rating.wording),
+            extension("statement", valueCode=rating.statement),
+        ]
         found.append(extension(extension_url(module, "ivig-rating"), extension=parts))
-    for name, ids in (("ivig-conflict", unit.conflicts), ("ivig-newer", unit.newer), ("ivig-yields-to", unit.yields_to)):
+    for name, ids in (
+        ("ivig-conflict", unit.conflicts),
+        ("ivig-newer", unit.newer),
+        ("ivig-yields-to", unit.yields_to),
+    ):
         found += [extension(extension_url(module, name), valueCode=identifier) for identifier in ids]
     if unit.amount:
         found.append(_stated_amount(unit.amount, guidance, needs))
@@ -213,12 +230,20 @@ def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
     if activity.dosage:
         more["dosage"] = [{"text": activity.dosage}]
     if activity.kind == "CommunicationRequest":
-        more = {"kind": activity.kind, "code": concept(text=activity.title), "intent": "proposal", "doNotPerform": False}
+        more = {
+            "kind": activity.kind,
+            "code": concept(text=activity.title),
+            "intent": "proposal",
+            "doNotPerform": False,
+        }
     return artefact(guidance.module, ("ActivityDefinition", activity.id), activity.title, activity.description, **more)
 
 
 def _stated_amount(amount: tuple[str, str, str], guidance: Guidance, needs: Needs) -> dict[str, Any]:
     value, unit, weight = amount
     quantity = {"value": Decimal(value), "unit": unit, "system": UCUM, "code": unit}
-    parts = [extension("amount", valueQuantity=quantity), extension("weight", valueId=needs.weight(weight).removeprefix("%"))]
+    parts = [
+        extension("amount", valueQuantity=quantity),
+        extension("weight", valueId=needs.weight(weight).removeprefix("%")),
+    ]
     return extension(extension_url(guidance.module, "ivig-stated-amount"), extension=parts)

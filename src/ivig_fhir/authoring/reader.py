@@ -67,20 +67,22 @@ def _schema_issues(tree: Any, kind: str, name: str) -> list[Issue]:
 def _schema_issue(error: ValidationError, tree: Any, name: str) -> Issue:
     error = best_match([error]) or error
     path = list(error.absolute_path)
+    seen: Any = error.instance
+    wanted: Any = error.validator_value
     hint = ""
     allowed = ""
     if error.validator == "additionalProperties" and isinstance(error.schema, dict):
         known = list(error.schema.get("properties", ()))
-        unknown = [key for key in error.instance if key not in known]
+        unknown = [key for key in seen if key not in known]
         close = [match for key in unknown for match in difflib.get_close_matches(key, known, 1)]
         allowed, hint = ", ".join(known), f"did you mean {close[0]!r}?" if close else ""
         path += unknown[:1]
     elif error.validator == "enum":
-        allowed = ", ".join(map(str, error.validator_value))
-        close = difflib.get_close_matches(str(error.instance), error.validator_value, 1)
+        allowed = ", ".join(map(str, wanted))
+        close = difflib.get_close_matches(str(seen), wanted, 1)
         hint = f"did you mean {close[0]!r}?" if close else ""
     elif error.validator == "pattern":
-        allowed = f"text of the form {error.validator_value}"
+        allowed = f"text of the form {wanted}"
     place = ".".join(str(step) for step in error.absolute_path)
     message = f"{place}: {error.message[:200]}" if place else error.message[:200]
     return Issue(f"{name}:{line_of(tree, path)}", message, allowed, hint, "notation")
@@ -93,7 +95,9 @@ def _repeated(trees: Trees, kinds: dict[str, str]) -> list[Issue]:
         for group, block in _identified(tree, kinds[name]):
             key, where = (group, block["id"]), f"{name}:{block.lines['id']}"
             if key in seen:
-                issues.append(Issue(where, f"{block['id']!r} is already defined in {seen[key]}", "each id once", rule="unique"))
+                issues.append(
+                    Issue(where, f"{block['id']!r} is already defined in {seen[key]}", "each id once", rule="unique")
+                )
             seen[key] = where
     return issues
 
@@ -121,10 +125,10 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
     for name, tree in trees.items():
         by_kind.setdefault(kinds[name], []).append((name, tree))
     one = {kind: by_kind[kind][0][1] for kind in _SINGLE}
-    statements = {}
+    statements: dict[str, g.Statement] = {}
     for _, tree in by_kind["statements"]:
         statements |= _all(g.Statement, tree["statements"])
-    concepts = {}
+    concepts: dict[str, g.Concept] = {}
     for name, tree in by_kind.get("concepts", ()):
         concepts |= {block["id"]: _concept(block, f"{name}:{block.line}") for block in tree["concepts"]}
     topics = {tree["id"]: _topic(tree, name) for name, tree in by_kind.get("topic", ())}
@@ -150,7 +154,8 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
 
 def _module(block: Block) -> g.Module:
     return _build(  # type: ignore[no-any-return]
-        g.Module, block,
+        g.Module,
+        block,
         defaults=tuple(_build(g.Default, item) for item in block["defaults"]),
         hooks=tuple(_build(g.Hook, item) for item in block["hooks"]),
         prefetch=tuple(_build(g.Prefetch, item) for item in block["prefetch"]),
@@ -205,7 +210,9 @@ def _unit(block: Block, where: str) -> g.Unit:
     rest = {key: value for key, value in block.items() if key not in ("with", "amount")}
     amount = block.get("amount")
     return _build(  # type: ignore[no-any-return]
-        g.Unit, rest, where=where,
+        g.Unit,
+        rest,
+        where=where,
         with_units=tuple(block.get("with", ())),
         ratings=tuple(_build(g.Rating, item) for item in block.get("ratings", ())),
         amount=(amount["value"], amount["unit"], amount["weight"]) if amount else None,

@@ -10,12 +10,34 @@ from ivig_fhir.authoring.located import Block
 from ivig_fhir.problems import Issue
 
 # key in a block -> the group in which its ids must be defined
-_UNIT = {"statements": "statements", "conflicts": "conflicts", "newer": "newer", "yields-to": "unit", "activity": "activities",
-         "orders": "classes", "while-running": "classes"}
-_CRITERION = {"has-condition": "concepts", "severity": "concepts", "lacks-condition": "concepts", "mentioned": "concepts",
-              "hinted": "hints", "ever": "concepts", "recent-onset": "concepts", "onset-known": "concepts", "within": "defaults",
-              "began-after": "concepts", "event": "concepts", "order": "classes", "reason": "concepts", "procedure": "concepts",
-              "observation": "concepts", "says-text": "hints", "allergy": "hints"}
+_UNIT = {
+    "statements": "statements",
+    "conflicts": "conflicts",
+    "newer": "newer",
+    "yields-to": "unit",
+    "activity": "activities",
+    "orders": "classes",
+    "while-running": "classes",
+}
+_CRITERION = {
+    "has-condition": "concepts",
+    "severity": "concepts",
+    "lacks-condition": "concepts",
+    "mentioned": "concepts",
+    "hinted": "hints",
+    "ever": "concepts",
+    "recent-onset": "concepts",
+    "onset-known": "concepts",
+    "within": "defaults",
+    "began-after": "concepts",
+    "event": "concepts",
+    "order": "classes",
+    "reason": "concepts",
+    "procedure": "concepts",
+    "observation": "concepts",
+    "says-text": "hints",
+    "allergy": "hints",
+}
 _CONCEPT = {"includes": "concepts", "hint": "hints", "open-codes": "concepts"}
 _ROW = {"codes": "concepts", "route": "concepts"}
 
@@ -50,7 +72,9 @@ def _named(tree: Any, kind: str) -> Iterator[tuple[str, str, int]]:
     if kind == "topic":
         for unit in tree["units"]:
             yield from _keys(unit, _UNIT | {"with": "unit"})
-            yield from (("statements", rating["statement"], rating.lines["statement"]) for rating in unit.get("ratings", ()))
+            yield from (
+                ("statements", rating["statement"], rating.lines["statement"]) for rating in unit.get("ratings", ())
+            )
         yield from _criteria(tree)
     elif kind == "module":
         yield from (("topic", topic, line) for topic, line in zip(tree["topics"], tree["topics"].lines, strict=True))

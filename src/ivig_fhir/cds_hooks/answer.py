@@ -68,12 +68,21 @@ class Responder:
     def _not_evaluated(self, request: HookRequest, record: PatientRecord) -> tuple[str, ...]:
         used = {
             self.content.requirements[item["id"]].key
-            for plan in self.content.plans if request.hook in plan.hooks for item in plan.inputs
+            for plan in self.content.plans
+            if request.hook in plan.hooks
+            for item in plan.inputs
         }
-        return tuple(key for key in self.content.prefetch if key in used and key in record.unavailable | record.incomplete)
+        return tuple(
+            key for key in self.content.prefetch if key in used and key in record.unavailable | record.incomplete
+        )
 
     def _without_required(
-        self, request: HookRequest, record: PatientRecord, gone: tuple[str, ...], today: date, origin: Origin,
+        self,
+        request: HookRequest,
+        record: PatientRecord,
+        gone: tuple[str, ...],
+        today: date,
+        origin: Origin,
     ) -> dict[str, Any]:
         facts = gather(record, self.content, self.index, today)
         classified = any(self._from_drafts(name) and self._by_value_set(name) for name in facts.inputs)

@@ -37,13 +37,19 @@ class Origin:
 
 
 def build_cards(
-    selected: list[TopicCard], content: Content, request: HookRequest, setting: Setting, origin: Origin,
+    selected: list[TopicCard],
+    content: Content,
+    request: HookRequest,
+    setting: Setting,
+    origin: Origin,
 ) -> list[Card]:
     """The cards of a response, each with a uuid that the same request always gives (CH-71)."""
     return [_with_uuids(_card(item, content, request, setting, origin), content, request, origin) for item in selected]
 
 
-def unreadable_card(keys: tuple[str, ...], content: Content, request: HookRequest, setting: Setting, origin: Origin) -> Card:
+def unreadable_card(
+    keys: tuple[str, ...], content: Content, request: HookRequest, setting: Setting, origin: Origin
+) -> Card:
     """The card for a drafted order of one of our classes whose patient's problems could not be read."""
     plan = content.plans[-1]
     card = {
@@ -60,12 +66,20 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
     plan = item.plan
     url = f"{origin.public_url}/guidance/{plan.topic}"
     leading = next(finding for finding in item.findings if finding.opens)
-    title = plan.patient_title if setting.reader == "patient" else content.phrase("summary", topic=plan.title, unit=leading.unit.title)
+    title = (
+        plan.patient_title
+        if setting.reader == "patient"
+        else content.phrase("summary", topic=plan.title, unit=leading.unit.title)
+    )
     card: Card = {
         "summary": title,
         "detail": detail(item, content, setting),
         "indicator": "warning" if item.warns else "info",
-        "source": {"label": plan.source, "url": url, "topic": coding(f"{content.base}/CodeSystem/ivig-topic", plan.topic, plan.title)},
+        "source": {
+            "label": plan.source,
+            "url": url,
+            "topic": coding(f"{content.base}/CodeSystem/ivig-topic", plan.topic, plan.title),
+        },
     }
     if item.suggests:
         card |= {"suggestions": [_suggestion(item.suggests, content, request)], "selectionBehavior": "any"}
@@ -82,8 +96,12 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
 
 def _header(plan: str, content: Content, setting: Setting) -> dict[str, Any]:
     return {
-        "schema": 1, "module": content.version, "contentHash": content.definitions.content_hash,
-        "evaluatedOn": setting.evaluated_on, "plan": plan, "notEvaluated": list(setting.not_evaluated),
+        "schema": 1,
+        "module": content.version,
+        "contentHash": content.definitions.content_hash,
+        "evaluatedOn": setting.evaluated_on,
+        "plan": plan,
+        "notEvaluated": list(setting.not_evaluated),
     }
 
 
@@ -91,17 +109,28 @@ def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict
     unit = finding.unit
     standing = {item.unit.id for item in card.findings}
     return {
-        "id": unit.id, "kind": unit.kind, "applicability": finding.applicability, "direction": unit.direction,
+        "id": unit.id,
+        "kind": unit.kind,
+        "applicability": finding.applicability,
+        "direction": unit.direction,
         "ratings": [
-            {"source": item.source, "kind": item.kind, "wording": item.wording,
-             "standing": list(content.sources[item.source].properties.get("standing", ())), "statement": item.statement}
+            {
+                "source": item.source,
+                "kind": item.kind,
+                "wording": item.wording,
+                "standing": list(content.sources[item.source].properties.get("standing", ())),
+                "statement": item.statement,
+            }
             for item in unit.ratings
         ],
-        "statements": list(unit.statements), "conflicts": list(unit.conflicts), "newer": list(unit.newer),
+        "statements": list(unit.statements),
+        "conflicts": list(unit.conflicts),
+        "newer": list(unit.newer),
         "yieldsTo": [name for name in unit.yields_to if name in standing],
         "because": [
             {"reference": reference_to(resource), "criterion": criterion_text(because, content)} | _dated(resource)
-            for because in finding.because for resource in because.resources
+            for because in finding.because
+            for resource in because.resources
         ],
         "missing": [{"fact": item.fact, "input": item.input, "reason": item.reason} for item in finding.missing],
     }
@@ -116,8 +145,13 @@ def _suggestion(finding: Finding, content: Content, request: HookRequest) -> dic
     proposal = finding.unit.proposal
     assert proposal is not None  # noqa: S101 - a finding proposes only what its unit has
     action = {
-        "type": "create", "description": proposal.description,
-        "resource": draft(proposal.activity, request.patient_id, f"{content.base}/PlanDefinition/{finding.unit.topic}|{content.version}"),
+        "type": "create",
+        "description": proposal.description,
+        "resource": draft(
+            proposal.activity,
+            request.patient_id,
+            f"{content.base}/PlanDefinition/{finding.unit.topic}|{content.version}",
+        ),
     }
     return {"label": proposal.title, "actions": [action]}
 

@@ -33,7 +33,9 @@ def _service(hook: str, content: Content) -> dict[str, Any]:
 
 
 def _keys(hook: str, content: Content) -> list[str]:
-    used = {content.requirements[item["id"]].key for plan in content.plans if hook in plan.hooks for item in plan.inputs}
+    used = {
+        content.requirements[item["id"]].key for plan in content.plans if hook in plan.hooks for item in plan.inputs
+    }
     return [key for key, row in content.prefetch.items() if (key in used or row.required) and key != DRAFTS]
 
 

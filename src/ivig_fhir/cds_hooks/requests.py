@@ -66,8 +66,15 @@ def read_request(body: bytes, hook: str) -> HookRequest:
         raise Problem("malformed", Outcome(tuple(issues)))
     orders = tuple(resource for _, resource in bundle if selected is None or reference_to(resource) in selected)
     return HookRequest(
-        hook, request["hookInstance"], context["patientId"], context["userId"], prefetch, orders, bundle,
-        request.get("fhirServer") or "", request.get("fhirAuthorization") or {},
+        hook,
+        request["hookInstance"],
+        context["patientId"],
+        context["userId"],
+        prefetch,
+        orders,
+        bundle,
+        request.get("fhirServer") or "",
+        request.get("fhirAuthorization") or {},
     )
 
 
@@ -82,19 +89,25 @@ def _object(parent: dict[str, Any], name: str, issues: list[Issue]) -> dict[str,
 def _text(parent: dict[str, Any], name: str, issues: list[Issue], prefix: str = "") -> None:
     value = parent.get(name)
     if not isinstance(value, str) or not value:
-        issues.append(Issue(prefix + name, "is absent" if value is None else f"is {value!r:.40}", "a text that is not empty"))
+        issues.append(
+            Issue(prefix + name, "is absent" if value is None else f"is {value!r:.40}", "a text that is not empty")
+        )
 
 
 def _drafts(context: dict[str, Any], issues: list[Issue]) -> tuple[tuple[str, Resource], ...]:
     bundle = context.get("draftOrders")
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
-        issues.append(Issue("context.draftOrders", "is absent" if bundle is None else "is no Bundle", "a Bundle of draft orders"))
+        issues.append(
+            Issue("context.draftOrders", "is absent" if bundle is None else "is no Bundle", "a Bundle of draft orders")
+        )
         return ()
     found = []
     for number, entry in enumerate(as_list(bundle.get("entry"))):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-            issues.append(Issue(f"context.draftOrders.entry[{number}]", "holds no resource", "a resource with resourceType"))
+            issues.append(
+                Issue(f"context.draftOrders.entry[{number}]", "holds no resource", "a resource with resourceType")
+            )
         else:
             found.append((str(entry.get("fullUrl", "")), resource))
     return tuple(found)
@@ -103,7 +116,9 @@ def _drafts(context: dict[str, Any], issues: list[Issue]) -> tuple[tuple[str, Re
 def _selections(context: dict[str, Any], issues: list[Issue]) -> frozenset[str]:
     selections = context.get("selections")
     if not isinstance(selections, list) or not all(isinstance(item, str) for item in selections):
-        issues.append(Issue("context.selections", "is absent or no list of texts", "the references of the selected orders"))
+        issues.append(
+            Issue("context.selections", "is absent or no list of texts", "the references of the selected orders")
+        )
         return frozenset()
     return frozenset(selections)
 
@@ -129,13 +144,21 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
         _read_key(request.prefetch, key, pages)
     patients = [item for item in pages.found.pop("patient", []) if item.get("resourceType") == "Patient"]
     if len(patients) > 1:
-        raise problem("unusable", "prefetch.patient", f"holds {len(patients)} patients", "the one patient of the context")
+        raise problem(
+            "unusable", "prefetch.patient", f"holds {len(patients)} patients", "the one patient of the context"
+        )
     if not patients:
         raise missing_data(["patient"], content)
     if patients[0].get("id") != request.patient_id:
-        raise problem("unusable", "prefetch.patient", "is not the patient of the context", "Patient/{context.patientId}")
+        raise problem(
+            "unusable", "prefetch.patient", "is not the patient of the context", "Patient/{context.patientId}"
+        )
     record = read_record(
-        patients[0], pages.found, request.drafts, pages.unavailable, pages.incomplete,
+        patients[0],
+        pages.found,
+        request.drafts,
+        pages.unavailable,
+        pages.incomplete,
         medications_of([*pages.named, *request.draft_bundle]),
     )
     required = frozenset(key.key for key in content.prefetch.values() if key.required and key.key in pages.unavailable)
@@ -145,8 +168,12 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
 def missing_data(keys: list[str], content: Content) -> Problem:
     """Problem('missing-data'): the keys that are needed and could not be had, each with its query (CH-34)."""
     issues = [
-        Issue(f"prefetch.{key}", "was neither sent nor could be fetched", content.prefetch[key].query,
-              "send the key, or null when there is nothing")
+        Issue(
+            f"prefetch.{key}",
+            "was neither sent nor could be fetched",
+            content.prefetch[key].query,
+            "send the key, or null when there is nothing",
+        )
         for key in keys
     ]
     return Problem("missing-data", Outcome(tuple(issues)))

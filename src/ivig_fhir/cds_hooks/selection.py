@@ -44,7 +44,9 @@ def select(findings: Iterable[Finding], content: Content, reader: str) -> list[T
     kept, rest = cards[:MOST_CARDS], cards[MOST_CARDS:]
     suggestion = _suggestion(standing, content, reader)
     kept = [
-        TopicCard(card.plan, card.findings, suggestion if suggestion and suggestion.unit.topic == card.plan.topic else None)
+        TopicCard(
+            card.plan, card.findings, suggestion if suggestion and suggestion.unit.topic == card.plan.topic else None
+        )
         for card in kept
     ]
     if rest:
@@ -62,11 +64,18 @@ def _stands(finding: Finding, reader: str) -> bool:
 
 
 def _card(plan: Plan, standing: list[Finding]) -> TopicCard:
-    own = [finding for finding in standing if finding.unit.topic == plan.topic and (finding.opens or not finding.unit.stands_with)]
+    own = [
+        finding
+        for finding in standing
+        if finding.unit.topic == plan.topic and (finding.opens or not finding.unit.stands_with)
+    ]
     names = {finding.unit.id for finding in own}
     lines = [
-        finding for finding in standing
-        if not finding.opens and finding.unit.stands_with and (ANY in finding.unit.stands_with or finding.unit.stands_with & names)
+        finding
+        for finding in standing
+        if not finding.opens
+        and finding.unit.stands_with
+        and (ANY in finding.unit.stands_with or finding.unit.stands_with & names)
     ]
     return TopicCard(plan, tuple(sorted([*own, *lines], key=_rank)))
 

@@ -54,7 +54,8 @@ def _sources(card: TopicCard, content: Content) -> str:
     used = {content.statements[name].one("source") for finding in card.findings for name in finding.unit.statements}
     lines = [
         content.phrase("source-line", id=name, short=word.display, standing=word.one("standing-says"))
-        for name, word in content.sources.items() if name in used
+        for name, word in content.sources.items()
+        if name in used
     ]
     return content.phrase("sources-used", sources="; ".join(lines)) if lines else ""
 
@@ -89,8 +90,14 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
     leads = any(content.newer[name].one("relation") in ("contradicts", "supersedes") for name in unit.newer)
     body = [*newer, unit.says] if leads else [unit.says, *newer]
     if finding.dose and not _stripped(finding, card):
-        body.append(content.phrase("dose", amount=f"{unit.amount.value} {unit.amount.unit}" if unit.amount else "",
-                                   kilograms=finding.dose.kilograms, grams=finding.dose.grams))
+        body.append(
+            content.phrase(
+                "dose",
+                amount=f"{unit.amount.value} {unit.amount.unit}" if unit.amount else "",
+                kilograms=finding.dose.kilograms,
+                grams=finding.dose.grams,
+            )
+        )
     outranked = [item.unit.title for item in card.findings if unit.id in item.unit.yields_to]
     above = [content.phrase("outranks", titles="; ".join(outranked))] if outranked else []
     lines = [" · ".join(ratings), *body, *above]
@@ -142,7 +149,9 @@ def criterion_text(because: Because, content: Content) -> str:
 def _to_clear_up(questions: dict[Missing, int], content: Content) -> str:
     if not questions:
         return ""
-    return content.phrase("to-clear-up", questions=" ".join(_question(item, number, content) for item, number in questions.items()))
+    return content.phrase(
+        "to-clear-up", questions=" ".join(_question(item, number, content) for item, number in questions.items())
+    )
 
 
 def _question(item: Missing, number: int, content: Content) -> str:

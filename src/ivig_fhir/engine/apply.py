@@ -91,12 +91,24 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
     proposal = unit.proposal
     dose = stated_dose(unit.amount, facts, content) if unit.amount else None
     if unit.amount and isinstance(dose, NoDose):
-        missing.append(Missing(content.phrase(f"weight-{dose.reason}", seen=dose.seen), content.requirements[unit.amount.weight].key, dose.reason))
+        missing.append(
+            Missing(
+                content.phrase(f"weight-{dose.reason}", seen=dose.seen),
+                content.requirements[unit.amount.weight].key,
+                dose.reason,
+            )
+        )
     return Finding(
-        unit, CONDITIONAL if open_ones else APPLICABLE,
-        because=tuple(Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION) for criterion, verdict in verdicts if verdict.decided_by),
+        unit,
+        CONDITIONAL if open_ones else APPLICABLE,
+        because=tuple(
+            Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION)
+            for criterion, verdict in verdicts
+            if verdict.decided_by
+        ),
         missing=tuple(dict.fromkeys(missing)),
-        warns=warning.truth is True, opens=opens,
+        warns=warning.truth is True,
+        opens=opens,
         proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
         trace=trace,
@@ -113,12 +125,16 @@ def _missing(criterion: Criterion, content: Content, facts: Facts) -> list[Missi
     found = [Missing(criterion.reads, key, "not-available") for key in gone]
     had = criterion.condition.evaluate(replace(facts, unavailable=frozenset()))
     if had.truth is None or not found:
-        fact, reason = (criterion.asks.fact, criterion.asks.reason) if criterion.asks else (criterion.reads, "not-recorded")
+        fact, reason = (
+            (criterion.asks.fact, criterion.asks.reason) if criterion.asks else (criterion.reads, "not-recorded")
+        )
         found.append(Missing(fact, _input_of(criterion, content), reason))
     return found
 
 
 def _input_of(criterion: Criterion, content: Content) -> str:
     """The query that would bring the fact: the first, by key, of those that the criterion reads."""
-    keys = sorted({content.requirements[name].key for name in criterion.condition.inputs if name in content.requirements})
+    keys = sorted(
+        {content.requirements[name].key for name in criterion.condition.inputs if name in content.requirements}
+    )
     return keys[0] if keys else ""

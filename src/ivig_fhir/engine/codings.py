@@ -15,7 +15,12 @@ from ivig_fhir.fhir import Resource, as_list
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.terminology import Code, system_of
 
-_TEXT_PATHS = {("Condition", "code"), ("MedicationRequest", "statusReason"), ("AllergyIntolerance", "code"), ("Observation", "value")}
+_TEXT_PATHS = {
+    ("Condition", "code"),
+    ("MedicationRequest", "statusReason"),
+    ("AllergyIntolerance", "code"),
+    ("Observation", "value"),
+}
 _ABATEMENT = ("abatementDateTime", "abatementAge", "abatementPeriod", "abatementRange", "abatementString")
 
 
@@ -44,7 +49,9 @@ class Door:
             yield from medication_concepts(resource, self.medications)
             return
         if path == "value":
-            yield from (item for item in ({"text": resource.get("valueString")}, resource.get("valueCodeableConcept")) if item)
+            yield from (
+                item for item in ({"text": resource.get("valueString")}, resource.get("valueCodeableConcept")) if item
+            )
             return
         parents: list[Any] = [resource]
         for name in path.split("."):

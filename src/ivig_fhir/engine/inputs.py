@@ -51,12 +51,11 @@ def gather(record: PatientRecord, content: Content, index: Index, today: date) -
                 _place(resource, door, index, today, found)
     for resource in record.drafts:
         _place(resource, door, index, today, found)
-    inputs = {}
-    for identifier, resources in found.items():
+    inputs: dict[str, tuple[Resource, ...]] = {}
+    for identifier, placed in found.items():
         requirement = content.requirements.get(identifier)
-        if requirement is not None and requirement.newest:
-            resources = _newest(resources, requirement.newest)
-        inputs[identifier] = tuple(resources)
+        chosen = _newest(placed, requirement.newest) if requirement is not None and requirement.newest else placed
+        inputs[identifier] = tuple(chosen)
     return Facts(inputs, _unavailable(record, content), today)
 
 
@@ -132,6 +131,6 @@ def earliest_day(text: str) -> date | None:
     parts = text[:10].split("-")
     try:
         numbers = [int(part) for part in parts]
-        return date(*(numbers + [1, 1])[:3]) if 1 <= len(numbers) <= 3 and len(parts[0]) == 4 else None
+        return date(*([*numbers, 1, 1])[:3]) if 1 <= len(numbers) <= 3 and len(parts[0]) == 4 else None
     except ValueError:
         return None

@@ -14,11 +14,21 @@ from ivig_fhir.problems import Issue, Outcome, Problem, problem
 
 # types whose resources belong to the patient, and the element that says so
 _SUBJECT = {
-    "Condition": "subject", "Observation": "subject", "Procedure": "subject", "MedicationRequest": "subject",
-    "ServiceRequest": "subject", "AllergyIntolerance": "patient",
+    "Condition": "subject",
+    "Observation": "subject",
+    "Procedure": "subject",
+    "MedicationRequest": "subject",
+    "ServiceRequest": "subject",
+    "AllergyIntolerance": "patient",
 }
-_NEEDED = {"Observation": ("status", "code"), "MedicationRequest": ("status", "intent"), "ServiceRequest": ("status", "intent"),
-           "Procedure": ("status",), "Condition": (), "AllergyIntolerance": ()}
+_NEEDED = {
+    "Observation": ("status", "code"),
+    "MedicationRequest": ("status", "intent"),
+    "ServiceRequest": ("status", "intent"),
+    "Procedure": ("status",),
+    "Condition": (),
+    "AllergyIntolerance": (),
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +45,12 @@ class PatientRecord:
 
 
 def read_record(
-    patient: Resource, found: dict[str, list[Resource]], drafts: Iterable[Resource] = (),
-    unavailable: Iterable[str] = (), incomplete: Iterable[str] = (), medications: dict[str, Resource] | None = None,
+    patient: Resource,
+    found: dict[str, list[Resource]],
+    drafts: Iterable[Resource] = (),
+    unavailable: Iterable[str] = (),
+    incomplete: Iterable[str] = (),
+    medications: dict[str, Resource] | None = None,
 ) -> PatientRecord:
     """A record of a patient. Raises Problem('unusable') when a resource belongs to somebody else."""
     if patient.get("resourceType") != "Patient" or not isinstance(patient.get("id"), str):
@@ -61,7 +75,9 @@ def read_record(
             not_used.append(f"{reference_to(resource)} ({fault})")
         elif not _to_be_ignored(resource):
             ordered.append({"intent": "order"} | resource | {"status": "draft"})
-    return PatientRecord(patient, own, tuple(ordered), frozenset(unavailable), frozenset(cut), tuple(not_used), medications or {})
+    return PatientRecord(
+        patient, own, tuple(ordered), frozenset(unavailable), frozenset(cut), tuple(not_used), medications or {}
+    )
 
 
 def _fault(resource: Resource, patient_id: str, key: str) -> str:
@@ -73,19 +89,29 @@ def _fault(resource: Resource, patient_id: str, key: str) -> str:
     reference = subject.get("reference") if isinstance(subject, dict) else None
     if isinstance(reference, str) and not _same_patient(reference, patient_id):
         where = f"{key}: {reference_to(resource)}.{_SUBJECT[kind]}"
-        raise Problem("unusable", Outcome((Issue(where, "belongs to another patient", "resources of the patient in the context"),)))
+        raise Problem(
+            "unusable",
+            Outcome((Issue(where, "belongs to another patient", "resources of the patient in the context"),)),
+        )
     if resource.get("modifierExtension"):
         return "it carries a modifier extension that this module does not know"
     missing = [name for name in _NEEDED[kind] if name not in resource]
     if missing:
         return f"{', '.join(missing)} missing"
-    malformed = [name for name in ("code", "clinicalStatus", "verificationStatus", "medicationCodeableConcept")
-                 if name in resource and not isinstance(resource[name], dict)]
+    malformed = [
+        name
+        for name in ("code", "clinicalStatus", "verificationStatus", "medicationCodeableConcept")
+        if name in resource and not isinstance(resource[name], dict)
+    ]
     return f"{', '.join(malformed)} malformed" if malformed else ""
 
 
 def _same_patient(reference: str, patient_id: str) -> bool:
-    return reference == f"Patient/{patient_id}" or reference.endswith(f"/Patient/{patient_id}") or reference.startswith(("urn:", "#"))
+    return (
+        reference == f"Patient/{patient_id}"
+        or reference.endswith(f"/Patient/{patient_id}")
+        or reference.startswith(("urn:", "#"))
+    )
 
 
 def _with_plain_value(resource: Resource) -> Resource:
@@ -133,5 +159,7 @@ def medication_concepts(request: Resource, medications: dict[str, Resource]) -> 
         medication = medications.get(reference) or medications.get(relative)
     if medication is None:
         return []
-    concepts = [medication.get("code")] + [item.get("itemCodeableConcept") for item in as_list(medication.get("ingredient"))]
+    concepts = [medication.get("code")] + [
+        item.get("itemCodeableConcept") for item in as_list(medication.get("ingredient"))
+    ]
     return [item for item in concepts if isinstance(item, dict)]

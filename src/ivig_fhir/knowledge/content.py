@@ -78,18 +78,35 @@ def load_content(folder: Path) -> Content:
     requirements = _requirements(plans, definitions, prefetch)
     units = {unit.id: unit for plan in plans for unit in plan.units}
     return Content(
-        definitions, base, str(library["version"]), library, tuple(plans), requirements, prefetch, load_hints(definitions),
-        _read_systems(requirements), _words(definitions, "ivig-source"), _words(definitions, "ivig-statement"),
-        _words(definitions, "ivig-conflict"), _words(definitions, "ivig-newer"), _words(definitions, "ivig-phrase"),
-        _words(definitions, "ivig-hook"), topics, _words(definitions, "ivig-direction"), _words(definitions, "ivig-override"),
-        _words(definitions, "ivig-weight-unit"), units,
+        definitions,
+        base,
+        str(library["version"]),
+        library,
+        tuple(plans),
+        requirements,
+        prefetch,
+        load_hints(definitions),
+        _read_systems(requirements),
+        _words(definitions, "ivig-source"),
+        _words(definitions, "ivig-statement"),
+        _words(definitions, "ivig-conflict"),
+        _words(definitions, "ivig-newer"),
+        _words(definitions, "ivig-phrase"),
+        _words(definitions, "ivig-hook"),
+        topics,
+        _words(definitions, "ivig-direction"),
+        _words(definitions, "ivig-override"),
+        _words(definitions, "ivig-weight-unit"),
+        units,
     )
 
 
 def _library(definitions: Definitions) -> Resource:
     found = [item for item in definitions.search("Library") if item["type"]["coding"][0]["code"] == "module-definition"]
     if len(found) != 1:
-        raise Problem("definitions", Outcome((Issue("Library", f"{len(found)} of type module-definition", "exactly one"),)))
+        raise Problem(
+            "definitions", Outcome((Issue("Library", f"{len(found)} of type module-definition", "exactly one"),))
+        )
     return found[0]
 
 
@@ -103,7 +120,9 @@ def _word(item: dict[str, Any]) -> Word:
     return Word(item["code"], item.get("display", ""), item.get("definition", ""), properties)
 
 
-def _requirements(plans: list[Plan], definitions: Definitions, prefetch: dict[str, PrefetchKey]) -> dict[str, Requirement]:
+def _requirements(
+    plans: list[Plan], definitions: Definitions, prefetch: dict[str, PrefetchKey]
+) -> dict[str, Requirement]:
     known: dict[str, Requirement] = {}
     for plan in plans:
         where = f"PlanDefinition/{plan.topic}"

@@ -7,16 +7,16 @@ side is empty, has several items, or its dates are too coarse to decide.
 
 from __future__ import annotations
 
-import operator
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from typing import Any, NamedTuple
 
 from ivig_fhir.fhir import Resource
-from ivig_fhir.knowledge import grammar as g
+from ivig_fhir.knowledge import syntax as g
+from ivig_fhir.knowledge.comparison import compare, earlier
+from ivig_fhir.knowledge.grammar import parse, parse_priority
+from ivig_fhir.knowledge.syntax import variables
 
 
 class Verdict(NamedTuple):
@@ -41,9 +41,6 @@ _Item = tuple[Resource | None, Any]  # the resource an item was found in, and th
 _Items = Callable[[Facts, _Item | None], list[_Item]]
 _Closure = Callable[[Facts, _Item | None], Verdict]
 
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}
 _CHOICES = {
     "value": "Quantity CodeableConcept String Boolean Integer Range Ratio SampledData Time DateTime Period",
     "onset": "DateTime Age Period Range String",
@@ -54,7 +51,6 @@ _CHOICES = {
     "medication": "CodeableConcept Reference",
 }
 _KEYS = {name: [name + suffix for suffix in types.split()] for name, types in _CHOICES.items()}
-_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?.*)?)?)?$")
 
 
 @dataclass(frozen=True)
@@ -72,29 +68,14 @@ class Condition:
 
 def compile_condition(text: str) -> Condition:
     """Parse and compile. Raises grammar.NotInGrammar."""
-    node = g.parse(text)
+    node = parse(text)
     return Condition(text, variables(node), _condition(node))
 
 
 def compile_priority(text: str) -> Condition:
     """The condition under which a dynamic priority is urgent. Raises grammar.NotInGrammar."""
-    node = g.parse_priority(text)
+    node = parse_priority(text)
     return Condition(text, variables(node), _condition(node))
-
-
-def variables(node: g.Node | g.Step | None) -> frozenset[str]:
-    """The input ids that a tree names."""
-    if isinstance(node, g.Variable):
-        return frozenset({node.name})
-    if isinstance(node, (g.And, g.Or)):
-        return frozenset().union(*(variables(term) for term in node.terms))
-    if isinstance(node, g.Compare):
-        return variables(node.left) | variables(node.right)
-    if isinstance(node, (g.Exists, g.Where)):
-        return variables(node.condition)
-    if isinstance(node, g.Path):
-        return variables(node.head).union(*(variables(step) for step in node.steps))
-    return frozenset()
 
 
 def _condition(node: g.Node) -> _Closure:
@@ -195,12 +176,12 @@ def _roots(found: list[_Item]) -> tuple[Resource, ...]:
 
 
 def _items(node: g.Node | None) -> _Items:
-    if isinstance(node, g.Text):
-        return lambda facts, item, value=node.value: [(None, value)]  # type: ignore[misc]
-    if isinstance(node, g.Number):
-        return lambda facts, item, value=node.value: [(None, value)]  # type: ignore[misc]
+    if isinstance(node, (g.Text, g.Number)):
+        value: Any = node.value
+        return lambda facts, item: [(None, value)]
     if isinstance(node, g.Today):
-        return lambda facts, item, node=node: [(None, _earlier(facts.today, node.back, node.unit))]  # type: ignore[misc]
+        back, unit = node.back, node.unit
+        return lambda facts, item: [(None, earlier(facts.today, back, unit))]
     if not isinstance(node, g.Path):
         raise TypeError(f"{node} gives no items")
     find = _head(node.head)
@@ -235,7 +216,7 @@ def _step(find: _Items, step: g.Step) -> _Items:
 def _keys(member: g.Member) -> list[str]:
     if member.of_type:
         return [member.name + member.of_type[:1].upper() + member.of_type[1:]]
-    return _KEYS.get(member.name, []) + [member.name]
+    return [*_KEYS.get(member.name, []), member.name]
 
 
 def _children(parent: Any, keys: list[str]) -> Iterator[Any]:
@@ -255,46 +236,6 @@ def _comparison(node: g.Compare) -> _Closure:
         lefts, rights = left(facts, item), right(facts, item)
         if len(lefts) != 1 or len(rights) != 1:
             return UNKNOWN
-        return Verdict(_compare(lefts[0][1], rights[0][1], op), _roots(lefts + rights))
+        return Verdict(compare(lefts[0][1], rights[0][1], op), _roots(lefts + rights))
 
     return run
-
-
-def _compare(left: Any, right: Any, op: str) -> bool | None:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return None
-    if isinstance(left, (int, Decimal)) and isinstance(right, (int, Decimal)):
-        return _COMPARISONS[op](left, right)
-    dates = _date_parts(left), _date_parts(right)
-    if dates[0] and dates[1]:
-        return _compare_dates(dates[0], dates[1], op)
-    if isinstance(left, str) and isinstance(right, str):
-        return _COMPARISONS[op](left, right)
-    return None
-
-
-def _date_parts(value: Any) -> tuple[int, ...] | None:
-    if isinstance(value, date):
-        return (value.year, value.month, value.day)
-    match = _DATE.match(value) if isinstance(value, str) else None
-    return tuple(int(part) for part in match.groups() if part is not None) if match else None
-
-
-def _compare_dates(left: tuple[int, ...], right: tuple[int, ...], op: str) -> bool | None:
-    shared = min(len(left), len(right))
-    if left[:shared] == right[:shared] and len(left) != len(right):
-        return None
-    return _COMPARISONS[op](left, right)
-
-
-def _earlier(day: date, back: int, unit: str) -> date:
-    if unit == "days":
-        return day - timedelta(days=back)
-    months = day.year * 12 + day.month - 1 - back * (12 if unit == "years" else 1)
-    year, month = divmod(months, 12)
-    for last in (day.day, 30, 29, 28):
-        try:
-            return date(year, month + 1, min(day.day, last))
-        except ValueError:
-            continue
-    raise ValueError(f"{day} less {back} {unit} is no date")

@@ -17,97 +17,26 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-
-@dataclass(frozen=True)
-class Open:
-    """`{}`: known to nobody; unknown whatever the record says."""
-
-
-@dataclass(frozen=True)
-class Always:
-    """`true`."""
-
-
-@dataclass(frozen=True)
-class Text:
-    value: str
-
-
-@dataclass(frozen=True)
-class Number:
-    value: Decimal
-
-
-@dataclass(frozen=True)
-class Today:
-    """today(), or that day so many years, months or days earlier."""
-
-    back: int = 0
-    unit: str = "days"
-
-
-@dataclass(frozen=True)
-class Variable:
-    name: str
-
-
-@dataclass(frozen=True)
-class Member:
-    """An element by name; of_type narrows a choice element."""
-
-    name: str
-    of_type: str = ""
-
-
-@dataclass(frozen=True)
-class Exists:
-    condition: Node | None = None
-
-
-@dataclass(frozen=True)
-class Where:
-    condition: Node
-
-
-@dataclass(frozen=True)
-class First:
-    pass
-
-
-@dataclass(frozen=True)
-class Not:
-    pass
-
-
-Step = Member | Exists | Where | First | Not
-
-
-@dataclass(frozen=True)
-class Path:
-    """A head and the steps after it; head None stands for the item at hand."""
-
-    head: Variable | Node | None
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class Compare:
-    left: Node
-    op: str
-    right: Node
-
-
-@dataclass(frozen=True)
-class And:
-    terms: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Or:
-    terms: tuple[Node, ...]
-
-
-Node = Open | Always | Text | Number | Today | Variable | Path | Compare | And | Or
+from ivig_fhir.knowledge.syntax import (
+    Always,
+    And,
+    Compare,
+    Exists,
+    First,
+    Member,
+    Node,
+    Not,
+    Number,
+    Open,
+    Or,
+    Path,
+    Step,
+    Text,
+    Today,
+    Variable,
+    Where,
+    is_condition,
+)
 
 
 class NotInGrammar(ValueError):
@@ -135,7 +64,8 @@ class _Token:
 
 
 def _tokens(text: str) -> list[_Token]:
-    found, at = [], 0
+    found: list[_Token] = []
+    at = 0
     while True:
         at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
         if at == len(text):
@@ -202,9 +132,11 @@ class _Parser:
         left = self.value()
         if self.next.kind == "op":
             return Compare(left, self.take().text, self.operand())
-        if not _boolean(left):
+        if not is_condition(left):
             raise NotInGrammar(
-                start.position, f"{start.text!r} is no condition", "a comparison, or a path that ends in exists() or not()",
+                start.position,
+                f"{start.text!r} is no condition",
+                "a comparison, or a path that ends in exists() or not()",
                 "add .exists()",
             )
         return left
@@ -284,16 +216,6 @@ class _Parser:
             self.expect(")")
             return Member("", of_type.text)
         raise NotInGrammar(token.position, f"the function {token.text!r}", "exists, where, first, not, ofType, today()")
-
-
-def _boolean(node: Node) -> bool:
-    """Whether a value can stand as a condition of its own."""
-    if not isinstance(node, Path):
-        return isinstance(node, (And, Or, Compare, Open, Always))
-    if not node.steps:
-        return False
-    last = node.steps[-1]
-    return isinstance(last, (Exists, Not)) or (isinstance(last, Member) and last.of_type == "boolean")
 
 
 def parse(text: str) -> Node:

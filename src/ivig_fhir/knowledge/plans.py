@@ -13,7 +13,6 @@ from ivig_fhir.knowledge.grammar import NotInGrammar
 from ivig_fhir.knowledge.repository import Definitions
 from ivig_fhir.problems import Issue, Outcome, Problem
 
-
 OCCASION = "occasion"  # the condition that says on which orders a unit speaks
 
 
@@ -128,18 +127,23 @@ class _Loader:
         self.variables = frozenset(item.get("id", "") for item in card.get("input", ()))
         where = f"{self.where} action {card.get('id')}"
         return Plan(
-            topic=self.resource["id"], title=card["title"], says=card.get("description", ""),
+            topic=self.resource["id"],
+            title=card["title"],
+            says=card.get("description", ""),
             patient_title=card.get("textEquivalent", card["title"]),
             canonical=f"{self.resource['url']}|{self.resource['version']}",
             source=card["documentation"][0]["display"],
-            hooks=_hooks(card), criteria=self.criteria(card, where), inputs=tuple(card.get("input", ())),
+            hooks=_hooks(card),
+            criteria=self.criteria(card, where),
+            inputs=tuple(card.get("input", ())),
             units=tuple(self.unit(child) for child in card.get("action", ())),
         )
 
     def criteria(self, action: dict[str, Any], where: str) -> tuple[Criterion, ...]:
         return tuple(
             self.criterion(item["expression"], where, compile_condition)
-            for item in action.get("condition", ()) if item.get("kind") == "applicability"
+            for item in action.get("condition", ())
+            if item.get("kind") == "applicability"
         )
 
     def criterion(self, expression: dict[str, Any], where: str, compiled: Callable[[str], Condition]) -> Criterion:
@@ -150,7 +154,9 @@ class _Loader:
         try:
             condition = compiled(text)
         except NotInGrammar as error:
-            raise self.fail(f"{place} character {error.position}", f"{error.seen} in {text!r}", error.allowed, error.hint) from error
+            raise self.fail(
+                f"{place} character {error.position}", f"{error.seen} in {text!r}", error.allowed, error.hint
+            ) from error
         unknown = sorted(condition.inputs - self.variables)
         if unknown:
             raise self.fail(place, f"names the inputs {', '.join(unknown)}", "ids of action.input")
@@ -170,20 +176,28 @@ class _Loader:
         opens = extension_value(shown, "opensWhen")
         dynamic = next(iter(action.get("dynamicValue", ())), None)
         return Unit(
-            id=action["id"], topic=self.resource["id"], title=action["title"], says=action.get("description", ""),
+            id=action["id"],
+            topic=self.resource["id"],
+            title=action["title"],
+            says=action.get("description", ""),
             patient=action.get("textEquivalent", ""),
             direction=action["code"][0]["coding"][0]["code"],
-            kind=extension_value(shown, "kind") or "", how=extension_value(shown, "how") or "never",
-            reader=extension_value(shown, "reader") or "", intervention=extension_value(shown, "intervention") or "",
-            hooks=_hooks(action), criteria=self.criteria(action, where),
+            kind=extension_value(shown, "kind") or "",
+            how=extension_value(shown, "how") or "never",
+            reader=extension_value(shown, "reader") or "",
+            intervention=extension_value(shown, "intervention") or "",
+            hooks=_hooks(action),
+            criteria=self.criteria(action, where),
             ratings=tuple(_rating(item) for item in extensions(action, self.extension("ivig-rating"))),
             statements=tuple(item["label"] for item in action.get("documentation", ())),
-            conflicts=self.codes(action, "ivig-conflict"), newer=self.codes(action, "ivig-newer"),
+            conflicts=self.codes(action, "ivig-conflict"),
+            newer=self.codes(action, "ivig-newer"),
             yields_to=self.codes(action, "ivig-yields-to"),
             stands_with=frozenset(item["valueId"] for item in extensions(shown, "with")),
             opens=self.criterion(opens, where, compile_condition) if opens else None,
             warning=self.criterion(dynamic["expression"], where, compile_priority) if dynamic else None,
-            proposal=self.proposal(action, where), amount=self.amount(action),
+            proposal=self.proposal(action, where),
+            amount=self.amount(action),
         )
 
     def codes(self, action: dict[str, Any], name: str) -> tuple[str, ...]:
@@ -198,7 +212,12 @@ class _Loader:
     def proposal(self, action: dict[str, Any], where: str) -> Proposal | None:
         for child in action.get("action", ()):
             activity = self.definitions.resolve(child["definitionCanonical"], where)
-            return Proposal(child["title"], child.get("description", ""), self.criteria(child, f"{where} action {child['id']}"), activity)
+            return Proposal(
+                child["title"],
+                child.get("description", ""),
+                self.criteria(child, f"{where} action {child['id']}"),
+                activity,
+            )
         if "definitionCanonical" in action:
             self.definitions.resolve(action["definitionCanonical"], where)
         return None

@@ -25,7 +25,9 @@ class Definitions:
         """The resource Type/id. Raises Problem('definitions') when it is absent."""
         found = self.by_id.get((resource_type, identifier))
         if found is None:
-            raise Problem("definitions", Outcome((Issue(f"{resource_type}/{identifier}", "is not among the definitions"),)))
+            raise Problem(
+                "definitions", Outcome((Issue(f"{resource_type}/{identifier}", "is not among the definitions"),))
+            )
         return found
 
     def resolve(self, canonical: str, wanted_by: str) -> Resource:
@@ -33,7 +35,10 @@ class Definitions:
         url, _, version = canonical.partition("|")
         found = self.by_url.get(url)
         if found is None:
-            raise Problem("definitions", Outcome((Issue(wanted_by, f"refers to {url}, which does not exist", rule="links-resolve"),)))
+            raise Problem(
+                "definitions",
+                Outcome((Issue(wanted_by, f"refers to {url}, which does not exist", rule="links-resolve"),)),
+            )
         if version and found.get("version") != version:
             message = f"refers to {url} in version {version}; there is only {found.get('version')}"
             raise Problem("definitions", Outcome((Issue(wanted_by, message, rule="links-resolve"),)))
@@ -47,7 +52,9 @@ class Definitions:
 def load_definitions(folder: Path) -> Definitions:
     """Read every resource of a folder. Raises Problem('definitions') with all that is wrong."""
     if not folder.is_dir():
-        raise Problem("definitions", Outcome((Issue(str(folder), "there is no such folder", hint="ivig-fhir compile"),)))
+        raise Problem(
+            "definitions", Outcome((Issue(str(folder), "there is no such folder", hint="ivig-fhir compile"),))
+        )
     digest = hashlib.sha256()
     issues: list[Issue] = []
     by_id: dict[tuple[str, str], Resource] = {}
@@ -74,9 +81,18 @@ def _read(content: bytes, name: str, issues: list[Issue]) -> Resource | None:
     except ValueError as error:
         issues.append(Issue(name, f"is no JSON: {error}", rule="json"))
         return None
-    if not isinstance(resource, dict) or not all(isinstance(resource.get(key), str) for key in ("resourceType", "id", "url")):
+    if not isinstance(resource, dict) or not all(
+        isinstance(resource.get(key), str) for key in ("resourceType", "id", "url")
+    ):
         issues.append(Issue(name, "is no definition", "an object with resourceType, id and url", rule="structure"))
         return None
     if name != f"{resource['resourceType']}-{resource['id']}.json":
-        issues.append(Issue(name, f"holds {resource['resourceType']}/{resource['id']}", "the file name <Type>-<id>.json", rule="file-name"))
+        issues.append(
+            Issue(
+                name,
+                f"holds {resource['resourceType']}/{resource['id']}",
+                "the file name <Type>-<id>.json",
+                rule="file-name",
+            )
+        )
     return resource

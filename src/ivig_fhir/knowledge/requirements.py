@@ -15,8 +15,12 @@ DRAFTS = "draftOrders"  # where drafted orders come from: the context of an orde
 
 # date elements, in the order in which they are looked at: for windows and for what a card prints
 DATES = {
-    "Condition": ("onset", "recordedDate"), "Observation": ("effective", "issued"), "Procedure": ("performed",),
-    "MedicationRequest": ("authoredOn",), "ServiceRequest": ("authoredOn",), "AllergyIntolerance": ("recordedDate",),
+    "Condition": ("onset", "recordedDate"),
+    "Observation": ("effective", "issued"),
+    "Procedure": ("performed",),
+    "MedicationRequest": ("authoredOn",),
+    "ServiceRequest": ("authoredOn",),
+    "AllergyIntolerance": ("recordedDate",),
     "Patient": ("birthDate",),
 }
 
@@ -70,7 +74,9 @@ def load_prefetch(library: Resource, definitions: Definitions) -> dict[str, Pref
     return table
 
 
-def read_requirement(data: dict[str, Any], where: str, definitions: Definitions, prefetch: dict[str, PrefetchKey]) -> Requirement:
+def read_requirement(
+    data: dict[str, Any], where: str, definitions: Definitions, prefetch: dict[str, PrefetchKey]
+) -> Requirement:
     """A published DataRequirement. Raises Problem('definitions') when it is not feedable."""
     where = f"{where} input {data.get('id', '?')}"
     filters = tuple(_filter(item, where, definitions) for item in data.get("codeFilter", ()))
@@ -80,9 +86,13 @@ def read_requirement(data: dict[str, Any], where: str, definitions: Definitions,
     newest = ""
     if "limit" in data:
         if not data.get("sort"):
-            raise Problem("definitions", Outcome((Issue(where, "has a limit without a sort", "limit 1 with sort descending"),)))
+            raise Problem(
+                "definitions", Outcome((Issue(where, "has a limit without a sort", "limit 1 with sort descending"),))
+            )
         newest = data["sort"][0]["path"]
-    return Requirement(data["id"], data["type"], filters, _key(data["type"], filters, where, prefetch), window, newest, data)
+    return Requirement(
+        data["id"], data["type"], filters, _key(data["type"], filters, where, prefetch), window, newest, data
+    )
 
 
 def _filter(item: dict[str, Any], where: str, definitions: Definitions) -> CodeFilter:
@@ -99,4 +109,7 @@ def _key(resource_type: str, filters: tuple[CodeFilter, ...], where: str, prefet
     for row in prefetch.values():
         if row.type == resource_type and (not row.codes or wanted <= row.codes):
             return row.key
-    raise Problem("definitions", Outcome((Issue(where, f"no prefetch key brings these {resource_type} resources", rule="inputs-covered"),)))
+    raise Problem(
+        "definitions",
+        Outcome((Issue(where, f"no prefetch key brings these {resource_type} resources", rule="inputs-covered"),)),
+    )

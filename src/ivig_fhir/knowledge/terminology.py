@@ -38,7 +38,9 @@ def members(value_set: Resource) -> frozenset[Code]:
     codes = frozenset((item.get("system", ""), item["code"]) for item in contains if "code" in item)
     if not codes:
         message = "has no expansion, or an empty one"
-        raise Problem("definitions", Outcome((Issue(f"ValueSet/{value_set['id']}", message, rule="value-set-not-empty"),)))
+        raise Problem(
+            "definitions", Outcome((Issue(f"ValueSet/{value_set['id']}", message, rule="value-set-not-empty"),))
+        )
     return codes
 
 
@@ -63,8 +65,10 @@ class Hints:
         """The hint codes of a text at an element path such as 'Condition.code'."""
         negated = self.negation.search(text) is not None
         return [
-            (self.system, item.code) for item in self.phrases
-            if item.path == path and (item.pattern.fullmatch(text.strip(" .")) if item.whole else not negated and item.pattern.search(text))
+            (self.system, item.code)
+            for item in self.phrases
+            if item.path == path
+            and (item.pattern.fullmatch(text.strip(" .")) if item.whole else not negated and item.pattern.search(text))
         ]
 
     @property
@@ -74,7 +78,10 @@ class Hints:
 
 
 def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
-    words = [rf"\b{re.escape(item)}\b" if item[0].isalnum() else re.escape(item) for item in sorted(phrases, key=len, reverse=True)]
+    words = [
+        rf"\b{re.escape(item)}\b" if item[0].isalnum() else re.escape(item)
+        for item in sorted(phrases, key=len, reverse=True)
+    ]
     return re.compile("|".join(words) or r"(?!)", re.IGNORECASE)
 
 
@@ -92,7 +99,13 @@ def load_hints(definitions: Definitions) -> Hints:
         *(members(definitions.resolve(url, "CodeSystem/ivig-hint")) for url in property_values(marker, "read-beside"))
     )
     phrases = tuple(
-        _Phrases(code, property_values(item, "path")[0], bool(property_values(item, "match")), _pattern(property_values(item, "phrase")))
-        for code, item in concepts.items() if code != UNREADABLE
+        _Phrases(
+            code,
+            property_values(item, "path")[0],
+            bool(property_values(item, "match")),
+            _pattern(property_values(item, "phrase")),
+        )
+        for code, item in concepts.items()
+        if code != UNREADABLE
     )
     return Hints(system["url"], phrases, _pattern(property_values(marker, "negation")), beside)

@@ -49,6 +49,8 @@ def _answer_failure(failure: Exception) -> Response:
 
 
 def _of_http(error: HTTPException) -> Problem:
-    by_status = {category.status: name for name, category in CATEGORIES.items() if name not in ("definitions", "guidance")}
+    by_status = {
+        category.status: name for name, category in CATEGORIES.items() if name not in ("definitions", "guidance")
+    }
     name = by_status.get(error.code or 500, "malformed" if (error.code or 500) < 500 else "bug")
     return problem(name, "request", error.name, hint=str(error.description or ""))

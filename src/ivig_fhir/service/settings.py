@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ivig_fhir import definitions_folder
@@ -18,13 +18,13 @@ class Settings:
     """PUBLIC_URL: what links begin with. DEFINITIONS: folder with r4/. MAX_REQUEST_BYTES: larger bodies get 413."""
 
     public_url: str = "http://127.0.0.1:8080"
-    definitions: Path = definitions_folder()
+    definitions: Path = field(default_factory=definitions_folder)
     max_request_bytes: int = 10_000_000
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises Problem('malformed') for unknown names and unusable values."""
-    known = {field.name for field in fields(Settings)}
+    known = {item.name for item in fields(Settings)}
     values: dict[str, object] = {}
     issues = []
     for name, value in environment.items():
@@ -34,7 +34,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {PREFIX}{close[0].upper()}?" if close else ""
-            issues.append(Issue(name, "is no setting", ", ".join(sorted(PREFIX + item.upper() for item in known)), hint))
+            issues.append(
+                Issue(name, "is no setting", ", ".join(sorted(PREFIX + item.upper() for item in known)), hint)
+            )
         elif key == "definitions":
             values[key] = Path(value)
         elif key == "max_request_bytes":

@@ -1,0 +1,246 @@
+"""Sources, statements, conflicts, phrases and the other words of cards -> CodeSystem (R4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ivig_fhir.authoring.artefacts import artefact
+from ivig_fhir.authoring.guidance import Guidance
+from ivig_fhir.fhir import Resource, canonical
+
+
+def code_systems(guidance: Guidance) -> list[Resource]:
+    """All local code systems."""
+    return [
+        _sources(guidance),
+        _statements(guidance),
+        _conflicts(guidance),
+        _newer(guidance),
+        _hints(guidance),
+        _phrases(guidance),
+        _defaults(guidance),
+        _hooks(guidance),
+        _topics(guidance),
+        _directions(guidance),
+        _scales(guidance),
+        _overrides(guidance),
+        _weight_units(guidance),
+    ]
+
+
+def _code_system(
+    guidance: Guidance, identifier: str, title: str, description: str, concepts: list[dict[str, Any]]
+) -> Resource:
+    properties = sorted(
+        {(item["code"], _property_type(item)) for found in concepts for item in found.get("property", ())}
+    )
+    more: dict[str, Any] = {"caseSensitive": True, "content": "complete", "count": len(concepts)}
+    if properties:
+        more["property"] = [{"code": code, "type": kind} for code, kind in properties]
+    return artefact(guidance.module, ("CodeSystem", identifier), title, description, **more, concept=concepts)
+
+
+def _property_type(item: dict[str, Any]) -> str:
+    name = next(key for key in item if key.startswith("value"))
+    return name.removeprefix("value")[:1].lower() + name.removeprefix("value")[1:]
+
+
+def _entry(code: str, display: str, definition: str = "", **properties: str | Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"code": code, "display": display}
+    if definition:
+        found["definition"] = definition
+    listed = [
+        {"code": name.replace("_", "-"), "valueString": value}
+        for name, values in properties.items()
+        for value in ([values] if isinstance(values, str) else values)
+        if value
+    ]
+    return found | ({"property": listed} if listed else {})
+
+
+def _sources(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(
+            item.id,
+            item.short,
+            item.appraisal,
+            title=item.title,
+            publisher=item.publisher,
+            date=item.date,
+            url=item.url,
+            standing=item.standing,
+            standing_says=item.standing_says,
+            for_patients=item.for_patients,
+            successor=item.successor,
+            sha256=item.sha256,
+            reference=[f"[{entry.marker}] {entry.says}" for entry in item.references],
+        )
+        for item in guidance.sources.values()
+    ]
+    return _code_system(
+        guidance, "ivig-source", "Sources", "The documents that the guidance rests on, with their standing.", concepts
+    )
+
+
+def _statements(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(
+            item.id,
+            f"{guidance.sources[item.source].short}, {item.kind}",
+            item.says,
+            source=item.source,
+            kind=item.kind,
+            lines=", ".join(item.lines),
+            strength=item.strength,
+            cites=item.cites,
+            not_encoded=item.not_encoded,
+        )
+        for item in guidance.statements.values()
+    ]
+    return _code_system(
+        guidance, "ivig-statement", "Statements", "What the sources say, sentence by sentence, reworded.", concepts
+    )
+
+
+def _conflicts(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(
+            item.id,
+            item.title,
+            item.says,
+            **{"class": item.kind},
+            handling=item.handling,
+            side=[" ".join(side) for side in item.sides],
+        )
+        for item in guidance.conflicts.values()
+    ]
+    return _code_system(
+        guidance,
+        "ivig-conflict",
+        "Conflicts",
+        "Where the sources disagree with each other or with themselves.",
+        concepts,
+    )
+
+
+def _newer(guidance: Guidance) -> Resource:
+    concepts = []
+    for item in guidance.newer.values():
+        origins = [guidance.newer_sources[name] for name in item.sources]
+        concepts.append(
+            _entry(
+                item.id,
+                ", ".join(origin.short or origin.title for origin in origins),
+                item.says,
+                relation=item.relation,
+                confidence=item.confidence,
+                warns=item.warns,
+                about=item.about,
+                year=max(origin.year for origin in origins),
+                citation=[origin.citation or origin.title for origin in origins],
+                url=[origin.url for origin in origins],
+            )
+        )
+    return _code_system(
+        guidance,
+        "ivig-newer",
+        "Newer evidence",
+        "Evidence younger or stronger than the sources; it stands beside them.",
+        concepts,
+    )
+
+
+def _hints(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(item.id, item.says, "", path=item.path, match=item.match, phrase=item.phrases)
+        for item in guidance.hints.values()
+    ]
+    beside = [canonical(guidance.module.base, "ValueSet", name) for name in guidance.read_beside]
+    concepts.append(
+        _entry(
+            "unreadable",
+            "absent, or without a code that this module reads",
+            "",
+            negation=guidance.negations,
+            read_beside=beside,
+        )
+    )
+    return _code_system(
+        guidance,
+        "ivig-hint",
+        "Hints",
+        "Codes that the record's door gives to texts and to unreadable elements.",
+        concepts,
+    )
+
+
+def _phrases(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.says, "", patient=item.patient) for item in guidance.phrases]
+    return _code_system(guidance, "ivig-phrase", "Phrases", "The connecting words of cards.", concepts)
+
+
+def _defaults(guidance: Guidance) -> Resource:
+    concepts = [
+        _entry(item.id, f"{item.value} {item.unit}", item.says, value=item.value, unit=item.unit)
+        for item in guidance.module.defaults
+    ]
+    return _code_system(
+        guidance,
+        "ivig-default",
+        "Declared defaults",
+        "Numbers that no source gives; marked † wherever printed.",
+        concepts,
+    )
+
+
+def _hooks(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.name, item.title, item.description) for item in guidance.module.hooks]
+    return _code_system(guidance, "ivig-hook", "Hooks", "The CDS Hooks that the module serves.", concepts)
+
+
+def _topics(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.title, item.description) for item in guidance.topics]
+    return _code_system(
+        guidance, "ivig-topic", "Topics", "The topics of the module, in the order of its cards.", concepts
+    )
+
+
+_DIRECTIONS = ("for", "against", "equivalent", "insufficient-evidence", "poor-response", "none")
+
+
+def _directions(guidance: Guidance) -> Resource:
+    words = {phrase.id: phrase.says for phrase in guidance.phrases}
+    concepts = [_entry(name, words[f"direction-{name}"]) for name in _DIRECTIONS]
+    return _code_system(guidance, "ivig-direction", "Directions", "Which way a unit points.", concepts)
+
+
+def _scales(guidance: Guidance) -> Resource:
+    codes = {
+        code.code: code
+        for concept in guidance.concepts.values()
+        for code in concept.codes
+        if code.system == "ivig-scales"
+    }
+    concepts = [_entry(code.code, code.display, code.note) for code in codes.values()]
+    return _code_system(
+        guidance, "ivig-scales", "Scales", "Scales for which no LOINC or SNOMED CT code was found.", concepts
+    )
+
+
+def _overrides(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.id, item.says) for item in guidance.module.override_reasons]
+    return _code_system(
+        guidance, "ivig-override", "Override reasons", "Why a clinician may set a card aside.", concepts
+    )
+
+
+def _weight_units(guidance: Guidance) -> Resource:
+    concepts = [_entry(item.code, item.code, kilograms=item.kilograms) for item in guidance.module.weight_units]
+    return _code_system(
+        guidance,
+        "ivig-weight-unit",
+        "Units of weight",
+        "UCUM units of body weight that are read, in kilograms.",
+        concepts,
+    )
