@@ -18,8 +18,8 @@ test: $(READY)
 check: lint types compile-check test
 
 lint: $(READY)
-	$(BIN)/ruff check src tests server.py benchmarks
-	$(BIN)/ruff format --check src tests server.py benchmarks
+	$(BIN)/ruff check src tests server.py tools
+	$(BIN)/ruff format --check src tests server.py tools
 
 types: $(READY)
 	$(BIN)/mypy

@@ -73,5 +73,6 @@ def observation(criterion: Criterion, needs: Needs) -> Leaf:
 
 
 def unrecognised_medicine(criterion: Criterion, needs: Needs) -> Leaf:  # noqa: ARG001 - every leaf has this form
+    """Open while a drafted medicine has no readable code."""
     asks = Asks("Medicine of the order: its code is not of a system that this module reads", "unusable")
     return in_doubt(exists(needs.unreadable_medicine())), "a drafted medicine that cannot be recognised", asks

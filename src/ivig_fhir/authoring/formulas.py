@@ -47,7 +47,7 @@ def negated(formula: Formula) -> Formula:
 
 def in_doubt(formula: Formula) -> Formula:
     """Unknown where the formula is true, false where it is false."""
-    return both(formula, OPEN)
+    return Formula(f"({both(formula, OPEN).text})")
 
 
 def exists(variable: str, test: str = "") -> Formula:

@@ -52,6 +52,7 @@ _TOKEN = re.compile(
     r"|(?P<number>[0-9]+(?:\.[0-9]+)?)|(?P<op><=|>=|!=|[=<>])|(?P<mark>[(){}.,-]))"
 )
 _SPACE = re.compile(r"\s*")
+_RESERVED = {"and", "or", "true"}
 _UNITS = {"years", "months", "days"}
 _KNOWN_TYPES = {"integer", "decimal", "string", "boolean", "dateTime", "date", "Quantity", "CodeableConcept", "Period"}
 
@@ -192,9 +193,9 @@ class _Parser:
 
     def step(self) -> Step:
         token = self.take()
-        if token.kind != "name":
+        if token.kind != "name" or token.text in _RESERVED:
             self.at -= 1
-            raise self.refuse("an element name or a function")
+            raise self.refuse("a path, a value, an element name or a function")
         if not self.accept("("):
             return Member(token.text)
         return self.function(token)
