@@ -34,6 +34,7 @@ KEYS = {
     "scales": "Observation",
 }
 SUBJECT = {"reference": "Patient/p1"}
+UCUM = "http://unitsofmeasure.org"
 
 Resource = dict[str, Any]
 
@@ -66,6 +67,12 @@ def condition(name: str, fact: dict[str, Any]) -> Resource:
     return found
 
 
+def quantity(fact: dict[str, Any]) -> Resource:
+    """A value with its unit: in UCUM, or in words alone where the fact says `unit-system: none`."""
+    unit: Resource = {} if fact.get("unit-system") == "none" else {"system": UCUM, "code": fact["unit"]}
+    return {"value": fact["value"], "unit": fact["unit"]} | unit
+
+
 def observation(name: str, fact: dict[str, Any]) -> Resource:
     """A final Observation; a number with a unit is a Quantity, without one an integer, anything else a string."""
     found: Resource = {
@@ -79,18 +86,24 @@ def observation(name: str, fact: dict[str, Any]) -> Resource:
         found["effectiveDateTime"] = str(fact["date"])
     value = fact.get("value")
     if "unit" in fact:
-        found["valueQuantity"] = {
-            "value": value,
-            "unit": fact["unit"],
-            "system": "http://unitsofmeasure.org",
-            "code": fact["unit"],
-        }
+        found["valueQuantity"] = quantity(fact)
     elif isinstance(value, int):
         found["valueInteger"] = value
     elif isinstance(value, dict):
         found["valueCodeableConcept"] = value
     elif value is not None:
         found["valueString"] = str(value)
+    return found
+
+
+def _dosage(fact: dict[str, Any]) -> Resource:
+    """What a fact says of dosage: its words, the route, the amount."""
+    found: Resource = {"text": fact["dosage"]} if "dosage" in fact else {}
+    if "route" in fact:
+        coded = {"coding": [{"system": SYSTEMS["sct"], "code": ROUTES.get(fact["route"])}]}
+        found["route"] = coded if fact["route"] in ROUTES else {"text": fact["route"]}
+    if "dose" in fact:
+        found["doseAndRate"] = [{"doseQuantity": quantity(fact["dose"])}]
     return found
 
 
@@ -108,19 +121,16 @@ def order(name: str, fact: dict[str, Any], status: str) -> Resource:
         found["medicationReference"] = {"reference": fact["medication-reference"]}
     else:
         found["code" if service else "medicationCodeableConcept"] = codeable(fact)
-    if "route" in fact:
-        route = (
-            {"coding": [{"system": SYSTEMS["sct"], "code": ROUTES[fact["route"]]}]}
-            if fact["route"] in ROUTES
-            else {"text": fact["route"]}
-        )
-        found["dosageInstruction"] = [{"route": route}]
+    if dosage := _dosage(fact):
+        found["dosageInstruction"] = [dosage]
     if "outcome" in fact:
         found["statusReason"] = {"text": fact["outcome"]}
     if "reason" in fact:
         found["reasonCode"] = [codeable(fact["reason"])]
     if "date" in fact:
         found["authoredOn"] = str(fact["date"])
+    if "end" in fact:
+        found["dispenseRequest"] = {"validityPeriod": {"end": str(fact["end"])}}
     if fact.get("do-not-perform"):
         found["doNotPerform"] = True
     return found
@@ -140,7 +150,13 @@ def procedure(name: str, fact: dict[str, Any]) -> Resource:
 
 def allergy(name: str, fact: dict[str, Any]) -> Resource:
     """An AllergyIntolerance."""
-    return {"resourceType": "AllergyIntolerance", "id": name, "patient": SUBJECT, "code": codeable(fact)}
+    found: Resource = {"resourceType": "AllergyIntolerance", "id": name, "patient": SUBJECT, "code": codeable(fact)}
+    for key, element in (("clinical", "clinicalStatus"), ("verification", "verificationStatus")):
+        if key in fact:
+            found[element] = _status(fact[key])
+    if "reaction" in fact:
+        found["reaction"] = [{"manifestation": [{"text": fact["reaction"]}]}]
+    return found | ({"recordedDate": str(fact["date"])} if "date" in fact else {})
 
 
 def patient(fact: dict[str, Any]) -> Resource:
@@ -148,6 +164,8 @@ def patient(fact: dict[str, Any]) -> Resource:
     found: Resource = {"resourceType": "Patient", "id": "p1"}
     if "born" in fact:
         found["birthDate"] = str(fact["born"])
+    if "sex" in fact:
+        found["gender"] = fact["sex"]
     if "deceased" in fact:
         found["deceasedDateTime" if isinstance(fact["deceased"], str) else "deceasedBoolean"] = fact["deceased"]
     return found
