@@ -1,67 +1,28 @@
-"""The command `ivig-fhir`. Exit codes: 0 ok, 1 findings, 2 usage."""
+"""`ivig-fhir apply`."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ivig_fhir import __version__, definitions_folder
+from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.answer import Evaluation, Responder
 from ivig_fhir.cds_hooks.cards import Origin, build_cards
 from ivig_fhir.cds_hooks.requests import HookRequest, read_patient_record
 from ivig_fhir.cds_hooks.wording import Setting
+from ivig_fhir.cli.paths import FILE, FOLDER
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.fhir import Resource, as_list, dumps, loads, reference_to
 from ivig_fhir.knowledge.content import Content, load_content
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 HOOKS = click.Choice(["patient-view", "encounter-start", "order-select", "order-sign"])
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-def cli() -> None:
-    """Guidance on intravenous immunoglobulin as FHIR content: compile, apply."""
-
-
-def main() -> None:
-    """Run the command; a Problem is printed and decides the exit code."""
-    try:
-        cli()
-    except Problem as stopped:
-        click.echo(str(stopped), err=True)
-        sys.exit(stopped.reported_as.exit_code)
-
-
-@cli.command("compile")
-@click.option("--check", is_flag=True, help="Write nothing; name every file that differs, exit 1 if any.")
-@click.option("--guidance", "folder", type=FOLDER, default=Path("guidance"), show_default=True)
-@click.option("--definitions", "target", type=FOLDER, default=definitions_folder(), show_default="definitions")
-def compile_(check: bool, folder: Path, target: Path) -> None:
-    """Compile guidance/ to definitions/."""
-    from ivig_fhir.authoring.compiler import compile_guidance, differences, write  # authoring may be absent
-    from ivig_fhir.authoring.reader import read_guidance
-
-    files = compile_guidance(read_guidance(folder))
-    if not check:
-        write(files, target)
-        click.echo(f"{len(files)} files in {target}")
-        return
-    found = differences(files, target)
-    for issue in found:
-        click.echo(str(issue), err=True)
-    if found:
-        sys.exit(1)
-    click.echo(f"{len(files)} files in {target} are what guidance/ compiles to")
-
-
-@cli.command("apply")
+@click.command("apply")
 @click.option("--hook", type=HOOKS, required=True)
 @click.argument("bundle", type=FILE)
 @click.option("--order", "orders", type=FILE, multiple=True, help="A drafted order, or a Bundle of them.")
@@ -69,7 +30,7 @@ def compile_(check: bool, folder: Path, target: Path) -> None:
 @click.option("--explain", is_flag=True, help="Also every silent unit, with the criterion that silenced it.")
 @click.option("--json", "as_json", is_flag=True, help="The response as an EHR would get it.")
 @click.option("--definitions", "folder", type=FOLDER, default=definitions_folder(), show_default="definitions")
-def apply_(
+def apply_command(
     hook: str, bundle: Path, orders: tuple[Path, ...], at: datetime | None, explain: bool, as_json: bool, folder: Path
 ) -> None:
     """The cards for a patient: BUNDLE is a FHIR Bundle of the patient's resources."""
