@@ -17,7 +17,7 @@ from conftest import ROOT, Clock
 from ivig_fhir import definitions_folder
 from ivig_fhir.authoring.compiler import compile_guidance
 from ivig_fhir.authoring.reader import read_guidance
-from ivig_fhir.cli import cli
+from ivig_fhir.cli.main import cli
 from ivig_fhir.problems import Problem
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.settings import Settings

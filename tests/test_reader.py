@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from conftest import ROOT
 from ivig_fhir.authoring.reader import read_guidance
-from ivig_fhir.cli import cli
+from ivig_fhir.cli.main import cli
 from ivig_fhir.problems import Problem
 
 TOPIC = "topics/mmn.yaml"

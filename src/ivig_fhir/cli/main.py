@@ -1,0 +1,31 @@
+"""The command `ivig-fhir`. Exit codes: 0 ok, 1 findings, 2 usage. Each command is a module of this package."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ivig_fhir import __version__
+from ivig_fhir.cli.apply import apply_command
+from ivig_fhir.cli.compile import compile_command
+from ivig_fhir.problems import Problem
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Guidance on intravenous immunoglobulin as FHIR content."""
+
+
+for command in (compile_command, apply_command):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command; a Problem is printed and decides the exit code."""
+    try:
+        cli()
+    except Problem as stopped:
+        click.echo(str(stopped), err=True)
+        sys.exit(stopped.reported_as.exit_code)
