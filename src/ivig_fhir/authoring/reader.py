@@ -15,7 +15,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from ivig_fhir.authoring import guidance as g
 from ivig_fhir.authoring.located import Block, line_of, read_yaml
-from ivig_fhir.authoring.references import dangling
+from ivig_fhir.authoring.references import dangling, not_to_be_shown
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 _SINGLE = ("module", "phrases", "sources", "conflicts", "newer", "hints", "orders", "activities")
@@ -45,7 +45,7 @@ def read_guidance(folder: Path) -> g.Guidance:
         issues += found or _schema_issues(tree, kind, name)
         trees[name], kinds[name] = tree, kind
     if not issues:
-        issues += _repeated(trees, kinds) + list(dangling(trees, kinds))
+        issues += [*_repeated(trees, kinds), *dangling(trees, kinds), *not_to_be_shown(trees, kinds)]
     if issues:
         raise Problem("guidance", Outcome(tuple(issues)))
     return _guidance(trees, kinds)

@@ -53,6 +53,28 @@ def dangling(trees: dict[str, Any], kinds: dict[str, str]) -> Iterator[Issue]:
                 yield Issue(f"{name}:{line}", f"{value!r} is not defined", f"an id of {group}", hint, "links-resolve")
 
 
+def not_to_be_shown(trees: dict[str, Any], kinds: dict[str, str]) -> Iterator[Issue]:
+    """An Issue for each unit that shows newer evidence of a secondary source which does not warn."""
+    allowed = {
+        item["id"]
+        for tree in trees.values()
+        for item in tree.get("newer", ())
+        if item["confidence"] == "seen-in-primary" or "warns" in item
+    }
+    for name, tree in trees.items():
+        if kinds[name] == "topic":
+            for unit in tree["units"]:
+                for value in unit.get("newer", ()):
+                    if value not in allowed:
+                        message = f"{value!r} was seen only in a secondary source and does not warn"
+                        yield Issue(
+                            f"{name}:{unit.lines['newer']}",
+                            message,
+                            "seen-in-primary, or warns: yes",
+                            rule="newer-shown",
+                        )
+
+
 def _defined(trees: dict[str, Any], kinds: dict[str, str]) -> dict[str, set[str]]:
     defined: dict[str, set[str]] = {"unit": {"any"}, "topic": set(), "source": set(), "newer-sources": set()}
     groups = ("statements", "conflicts", "newer", "hints", "concepts", "classes", "activities", "phrases", "defaults")

@@ -14,7 +14,9 @@ from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
 from ivig_fhir.engine.inputs import printed_date
 from ivig_fhir.fhir import reference_to
-from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.content import Content, Word
+
+PRIMARY = "seen-in-primary"
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
     else:
         head = content.phrase("unit-applies", title=unit.title, direction=direction)
     ratings = [content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings]
-    newer = [content.phrase("newer", text=content.newer[name].definition) for name in unit.newer]
+    newer = [_newer(content.newer[name], content) for name in unit.newer]
     leads = any(content.newer[name].one("relation") in ("contradicts", "supersedes") for name in unit.newer)
     body = [*newer, unit.says] if leads else [unit.says, *newer]
     if finding.dose and not _stripped(finding, card):
@@ -102,6 +104,12 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
     above = [content.phrase("outranks", titles="; ".join(outranked))] if outranked else []
     lines = [" · ".join(ratings), *body, *above]
     return "\n".join([head, *(f"- {line}" for line in lines if line)])
+
+
+def _newer(word: Word, content: Content) -> str:
+    """Newer evidence in its own words; what was seen only in a secondary source says so."""
+    seen = "newer" if word.one("confidence") == PRIMARY else "newer-secondary"
+    return content.phrase(seen, text=word.definition)
 
 
 def _stripped(finding: Finding, card: TopicCard) -> bool:
