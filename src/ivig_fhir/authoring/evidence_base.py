@@ -50,6 +50,16 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Feature:
+    """One row of the feature table: an area of the sources, and what answers it besides its statements."""
+
+    id: str
+    area: str
+    statements: tuple[str, ...] = ()
+    answer: str = ""
+
+
+@dataclass(frozen=True)
 class Conflict:
     id: str
     kind: str

@@ -10,6 +10,7 @@ from ivig_fhir.authoring.evidence_base import (
     Code,
     Concept,
     Conflict,
+    Feature,
     Hint,
     LeftOut,
     Newer,
@@ -29,6 +30,7 @@ __all__ = [
     "Conflict",
     "Criterion",
     "Default",
+    "Feature",
     "Guidance",
     "Hint",
     "Hook",
@@ -205,4 +207,5 @@ class Guidance:
     orders: dict[str, OrderClass]
     activities: dict[str, Activity]
     topics: tuple[Topic, ...]
+    features: tuple[Feature, ...] = ()
     wheres: dict[str, str] = field(default_factory=dict)

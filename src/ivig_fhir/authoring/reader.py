@@ -18,7 +18,7 @@ from ivig_fhir.authoring.located import Block, line_of, read_yaml
 from ivig_fhir.authoring.references import dangling, not_to_be_shown
 from ivig_fhir.problems import Issue, Outcome, Problem
 
-_SINGLE = ("module", "phrases", "sources", "conflicts", "newer", "hints", "orders", "activities")
+_SINGLE = ("module", "phrases", "sources", "conflicts", "newer", "hints", "orders", "activities", "features")
 _FOLDERS = {"statements": "statements", "concepts": "concepts", "topics": "topic"}
 
 Trees = dict[str, Any]
@@ -148,6 +148,7 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
         orders={block["id"]: _order_class(block) for block in one["orders"]["classes"]},
         activities={block["id"]: _activity(block) for block in one["activities"]["activities"]},
         topics=tuple(topics[name] for name in module.topics),
+        features=tuple(_build(g.Feature, block) for block in one["features"]["features"]),
         wheres={"module": "guidance/module.yaml:1", "phrases": "guidance/phrases.yaml:1"},
     )
 

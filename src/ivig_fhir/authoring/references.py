@@ -115,6 +115,9 @@ def _named(tree: Any, kind: str) -> Iterator[tuple[str, str, int]]:
     elif kind == "conflicts":
         for conflict in tree["conflicts"]:
             yield from (("statements", value, side.line) for side in conflict["sides"] for value in side)
+    elif kind == "features":
+        for item in tree["features"]:
+            yield from _keys(item, {"statements": "statements"})
     elif kind == "newer":
         for item in tree["newer"]:
             yield from _keys(item, {"about": "statements", "sources": "newer-sources"})

@@ -107,7 +107,6 @@ def _header(plan: str, content: Content, setting: Setting) -> dict[str, Any]:
 
 def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict[str, Any]:
     unit = finding.unit
-    standing = {item.unit.id for item in card.findings}
     return {
         "id": unit.id,
         "kind": unit.kind,
@@ -126,7 +125,7 @@ def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict
         "statements": list(unit.statements),
         "conflicts": list(unit.conflicts),
         "newer": list(unit.newer),
-        "yieldsTo": [name for name in unit.yields_to if name in standing],
+        "yieldsTo": card.outranking(unit),
         "because": [
             {"reference": reference_to(resource), "criterion": criterion_text(because, content)} | _dated(resource)
             for because in finding.because

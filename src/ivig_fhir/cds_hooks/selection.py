@@ -7,12 +7,12 @@ stands only on a card that another unit opened. What yields stays, below what ou
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.plans import Plan
+from ivig_fhir.knowledge.plans import Plan, Unit
 
 MOST_CARDS = 3
 ANY, NOTICE, POOR_RESPONSE = "any", "notice", "poor-response"
@@ -26,6 +26,16 @@ class TopicCard:
     findings: tuple[Finding, ...]
     suggests: Finding | None = None
     also: tuple[Finding, ...] = ()
+    standing: tuple[Finding, ...] = ()
+
+    def outranked_by(self, unit: Unit) -> list[Unit]:
+        """The units of the response, on whatever card, that yield to a unit."""
+        return [finding.unit for finding in self.standing if unit.id in finding.unit.yields_to]
+
+    def outranking(self, unit: Unit) -> list[str]:
+        """The ids of the units of the response to which a unit yields."""
+        names = {finding.unit.id for finding in self.standing}
+        return [name for name in unit.yields_to if name in names]
 
     @property
     def warns(self) -> bool:
@@ -43,16 +53,16 @@ def select(findings: Iterable[Finding], content: Content, reader: str) -> list[T
     cards.sort(key=lambda card: not card.warns)
     kept, rest = cards[:MOST_CARDS], cards[MOST_CARDS:]
     suggestion = _suggestion(standing, content, reader)
-    kept = [
-        TopicCard(
-            card.plan, card.findings, suggestion if suggestion and suggestion.unit.topic == card.plan.topic else None
-        )
-        for card in kept
-    ]
+    shown = tuple({finding.unit.id: finding for card in cards for finding in card.findings}.values())
+    kept = [replace(card, standing=shown, suggests=suggestion if _of(suggestion, card) else None) for card in kept]
     if rest:
         also = tuple(finding for card in rest for finding in card.findings if finding.opens)
-        kept[-1] = TopicCard(kept[-1].plan, kept[-1].findings, kept[-1].suggests, also)
+        kept[-1] = replace(kept[-1], also=also)
     return kept
+
+
+def _of(suggestion: Finding | None, card: TopicCard) -> bool:
+    return suggestion is not None and suggestion.unit.topic == card.plan.topic
 
 
 def _stands(finding: Finding, reader: str) -> bool:
@@ -92,6 +102,7 @@ def _suggestion(standing: list[Finding], content: Content, reader: str) -> Findi
         return None
     for finding in standing:
         contradicted = any(content.newer[name].one("relation") == "contradicts" for name in finding.unit.newer)
-        if finding.proposes and not contradicted:
+        outranked = any(other.unit.id in finding.unit.yields_to for other in standing)
+        if finding.proposes and not contradicted and not outranked:
             return finding
     return None

@@ -1,7 +1,7 @@
 """The text of a card: GitHub-flavoured Markdown put together from definitions; no sentence stands here.
 
-Order: which sources and how they stand; what was not evaluated; the units; what the sources disagree on;
-what the units rest on in this record; what would clear up the conditional ones; the closing line.
+Order: which sources and how they stand; what was not evaluated; what would clear up the conditional units; the
+units; what the sources disagree on; what the units rest on in this record; the closing line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
 from ivig_fhir.engine.inputs import printed_date
 from ivig_fhir.fhir import reference_to
 from ivig_fhir.knowledge.content import Content, Word
+from ivig_fhir.knowledge.plans import Unit
 
 PRIMARY = "seen-in-primary"
 
@@ -37,10 +38,10 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
     blocks = [
         _sources(card, content),
         _not_evaluated(content, setting),
+        _to_clear_up(questions, content),
         *(_unit(finding, card, content, questions) for finding in card.findings),
         _conflicts(card, content),
         _based_on(card, content),
-        _to_clear_up(questions, content),
         _also(card, content),
         content.phrase("closing", date=setting.evaluated_on),
     ]
@@ -100,8 +101,7 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
                 grams=finding.dose.grams,
             )
         )
-    outranked = [item.unit.title for item in card.findings if unit.id in item.unit.yields_to]
-    above = [content.phrase("outranks", titles="; ".join(outranked))] if outranked else []
+    above = _above(unit, card, content)
     lines = [" · ".join(ratings), *body, *above]
     return "\n".join([head, *(f"- {line}" for line in lines if line)])
 
@@ -112,11 +112,23 @@ def _newer(word: Word, content: Content) -> str:
     return content.phrase(seen, text=word.definition)
 
 
+def _above(unit: Unit, card: TopicCard, content: Content) -> list[str]:
+    """One line that names what a unit outranks; over diseases it asks which of them it is."""
+    outranked = card.outranked_by(unit)
+    if not outranked:
+        return []
+    name = "outranks" if all(item.topic == unit.topic for item in outranked) else "outranks-other-disease"
+    return [
+        content.phrase(
+            name, titles="; ".join(f"{content.topics[item.topic].display}: {item.title}" for item in outranked)
+        )
+    ]
+
+
 def _stripped(finding: Finding, card: TopicCard) -> bool:
-    """No grams beside a poor-response unit, nor from a unit that yields to another on the card."""
-    standing = {item.unit.id for item in card.findings}
-    poor = any(item.unit.direction == POOR_RESPONSE for item in card.findings)
-    return poor or bool(standing & set(finding.unit.yields_to))
+    """No grams beside a poor-response unit, nor from a unit that yields to another one that stands."""
+    poor = any(item.unit.direction == POOR_RESPONSE for item in card.standing)
+    return poor or bool(card.outranking(finding.unit))
 
 
 def _conflicts(card: TopicCard, content: Content) -> str:
