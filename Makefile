@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check lock oracle
+.PHONY: serve test check lint types compile-check lock oracle review preview
 
 serve: $(READY)
 	@echo "Discovery: http://$(BIND)/cds-services"
@@ -31,6 +31,14 @@ compile-check: $(READY)
 oracle: $(READY)
 	cd tools/oracle && npm install --no-fund --no-audit --silent
 	$(BIN)/python tools/oracle/ask.py
+
+# The pages that a reviewer reads: docs/recommendations.md and docs/specimens.md.
+review: $(READY)
+	$(BIN)/python tools/review.py
+
+# Compile, then what changed: resources, and cards of the topic's cases. make preview TOPIC=gbs
+preview: $(READY)
+	$(BIN)/python tools/preview.py $(TOPIC)
 
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

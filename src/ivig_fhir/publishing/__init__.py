@@ -1,0 +1,1 @@
+"""What is published besides the definitions themselves: texts to review and sign."""

@@ -1,0 +1,18 @@
+"""`make review`: write docs/recommendations.md and docs/specimens.md; `--check` only compares."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ivig_fhir import definitions_folder  # noqa: E402
+from ivig_fhir.knowledge.content import load_content  # noqa: E402
+from ivig_fhir.publishing.recommendations import recommendations  # noqa: E402
+from specimens import specimens  # noqa: E402
+
+content = load_content(definitions_folder() / "r4")
+pages = {"recommendations.md": recommendations(content), "specimens.md": specimens(content)}
+for name, text in pages.items():
+    (ROOT / "docs" / name).write_text(text, "utf-8")
+    print(f"docs/{name}: {len(text.splitlines())} lines")
