@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check lock oracle review preview
+.PHONY: serve test check lint types compile-check lock oracle review preview mutation
 
 serve: $(READY)
 	@echo "Discovery: http://$(BIND)/cds-services"
@@ -39,6 +39,10 @@ review: $(READY)
 # Compile, then what changed: resources, and cards of the topic's cases. make preview TOPIC=gbs
 preview: $(READY)
 	$(BIN)/python tools/preview.py $(TOPIC)
+
+# Change the content in one place at a time: does a case notice? Some minutes.
+mutation: $(READY)
+	$(BIN)/python tools/mutation.py
 
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -65,7 +65,11 @@ class Content:
 
 def load_content(folder: Path) -> Content:
     """Load definitions/<edition>. Raises Problem('definitions') naming resource and rule; nothing half-loaded."""
-    definitions = load_definitions(folder)
+    return content_of(load_definitions(folder))
+
+
+def content_of(definitions: Definitions) -> Content:
+    """The content of loaded definitions. Raises Problem('definitions')."""
     library = _library(definitions)
     base = library["url"].rpartition("/Library/")[0]
     prefetch = load_prefetch(library, definitions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,8 @@ from typing import Any
 
 from ivig_fhir.fhir import Resource, loads
 from ivig_fhir.problems import Issue, Outcome, Problem
+
+NOT_RESOURCES = {"index.json", "losses.json"}
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,25 @@ def load_definitions(folder: Path) -> Definitions:
         raise Problem(
             "definitions", Outcome((Issue(str(folder), "there is no such folder", hint="ivig-fhir compile"),))
         )
+    return definitions_of({path.name: path.read_bytes() for path in folder.glob("*.json")})
+
+
+def definitions_of(files: Mapping[str, bytes]) -> Definitions:
+    """The definitions of files given by name. Raises Problem('definitions') with all that is wrong."""
     digest = hashlib.sha256()
     issues: list[Issue] = []
     by_id: dict[tuple[str, str], Resource] = {}
     by_url: dict[str, Resource] = {}
-    for path in sorted(folder.glob("*.json")):
-        content = path.read_bytes()
-        digest.update(path.name.encode() + b"\0" + content)
-        if path.name == "index.json":
+    for name, content in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + content)
+        if name in NOT_RESOURCES:
             continue
-        resource = _read(content, path.name, issues)
+        resource = _read(content, name, issues)
         if resource is not None:
             by_id[resource["resourceType"], resource["id"]] = resource
             by_url[resource["url"]] = resource
     if not by_id and not issues:
-        issues.append(Issue(str(folder), "holds no definition", hint="ivig-fhir compile"))
+        issues.append(Issue("definitions", "holds no definition", hint="ivig-fhir compile"))
     if issues:
         raise Problem("definitions", Outcome(tuple(issues)))
     return Definitions(MappingProxyType(by_id), MappingProxyType(by_url), f"sha256:{digest.hexdigest()}")

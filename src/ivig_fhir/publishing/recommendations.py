@@ -41,7 +41,8 @@ def _topic(plan: Plan, content: Content) -> Iterator[str]:
 
 def _unit(unit: Unit, content: Content) -> Iterator[str]:
     yield f"### {unit.title}\n"
-    yield f"`{unit.id}` · {unit.kind} · {content.directions[unit.direction].display} · {unit.intervention} · {_shown(unit)}\n"
+    direction = content.directions[unit.direction].display
+    yield f"`{unit.id}` · {unit.kind} · {direction} · {unit.intervention} · {_shown(unit)}\n"
     yield f"> {unit.says}\n"
     if unit.patient:
         yield f"> *To patients:* {unit.patient}\n"

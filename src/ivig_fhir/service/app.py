@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.fhir import dumps
-from ivig_fhir.knowledge.content import load_content
+from ivig_fhir.knowledge.content import Content, load_content
 from ivig_fhir.problems import CATEGORIES, Problem, operation_outcome, problem
 from ivig_fhir.service.routes import hooks_blueprint
 from ivig_fhir.service.settings import Settings, read_settings
@@ -25,10 +25,12 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def create_app(settings: Settings | None = None, clock: Callable[[], date] = today) -> Flask:
+def create_app(
+    settings: Settings | None = None, clock: Callable[[], date] = today, content: Content | None = None
+) -> Flask:
     """The service over definitions/r4. Raises Problem when the settings or the definitions are not right."""
     settings = settings or read_settings(os.environ)
-    content = load_content(settings.definitions / "r4")
+    content = content or load_content(settings.definitions / "r4")
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
