@@ -1,0 +1,90 @@
+"""What a run of validation is told, by arguments or by a configuration file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from ivig_fhir.problems import problem
+from ivig_fhir.validation.rules import RULES
+
+TABLE = "tool.ivig-fhir.validate"
+_LISTS = ("rules", "ignore", "strict", "external", "context", "packages")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`rules`: only these (ids or layers). `ignore`: ids, layers, or id:glob of files. `strict`: canonical bases
+    whose content is held to the house rules. `external`: URL prefixes that are defined elsewhere. `context`: files
+    that resolve links and are not checked. `packages`: FHIR core packages (.tgz). `fhir_version`: where a file
+    states none."""
+
+    rules: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    strict: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    fhir_version: str = ""
+    fail_on: str = "error"
+    max_size: int = 64
+
+    def wants(self, rule: str, file: str) -> bool:
+        """Whether findings of a rule in a file are reported."""
+        names = (rule, RULES[rule].layer)
+        if self.rules and not set(names) & set(self.rules):
+            return False
+        for item in self.ignore:
+            name, _, pattern = item.partition(":")
+            if name in names and (not pattern or fnmatch(file, pattern)):
+                return False
+        return True
+
+
+def checked(options: Options) -> Options:
+    """The options themselves. Raises Problem('malformed') when they name a rule that does not exist."""
+    known = set(RULES) | {item.layer for item in RULES.values()}
+    for item in (*options.rules, *options.ignore):
+        if item.partition(":")[0] not in known:
+            raise problem(
+                "malformed", "rule", f'there is no rule or layer "{item}"', hint="ivig-fhir validate --list-rules"
+            )
+    return options
+
+
+def read_options(folder: Path) -> Options:
+    """The options of ivig-fhir.toml, or of [tool.ivig-fhir.validate] in pyproject.toml, in a folder."""
+    for name, path in (("ivig-fhir.toml", ("validate",)), ("pyproject.toml", ("tool", "ivig-fhir", "validate"))):
+        file = folder / name
+        if file.is_file():
+            found = _table(file, path)
+            if found is not None:
+                return _options(file, found)
+    return Options()
+
+
+def _table(file: Path, path: tuple[str, ...]) -> dict[str, Any] | None:
+    try:
+        found: Any = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise problem("malformed", str(file), f"cannot be read: {error}") from error
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _options(file: Path, found: dict[str, Any]) -> Options:
+    known = {item.name.replace("_", "-"): item for item in fields(Options)}
+    given: dict[str, Any] = {}
+    for key, value in found.items():
+        if key not in known:
+            raise problem("malformed", str(file), f'has the key "{key}"', ", ".join(known))
+        name = known[key].name
+        expected = list if name in _LISTS else type(known[key].default)
+        if not isinstance(value, expected):
+            raise problem("malformed", str(file), f"{key} is {value!r}", f"a {expected.__name__}")
+        given[name] = tuple(value) if isinstance(value, list) else value
+    return Options(**given)
