@@ -36,7 +36,7 @@ def has_condition(criterion: Criterion, needs: Needs) -> Leaf:
 def lacks_condition(criterion: Criterion, needs: Needs) -> Leaf:
     """Not on record, not even in doubt."""
     concept = criterion["lacks-condition"]
-    found = [needs.condition(concept), *needs.condition_in_doubt(concept)]
+    found = [needs.condition(concept), *needs.condition_in_doubt(concept), *needs.reason_of_draft(concept)]
     return negated(any_exists(found)), f"no {title_of(concept, needs)} on record, not even in doubt", None
 
 

@@ -63,7 +63,7 @@ def _card_action(topic: Topic, guidance: Guidance, needs: Needs, children: list[
     return action | {
         "priority": "routine",
         "documentation": [{"type": "documentation", "display": guidance.module.title, "url": guidance.module.base}],
-        "trigger": [_named_event(name) for name in hooks],
+        **({"trigger": [_named_event(name) for name in hooks]} if hooks else {}),
         "condition": [_condition(item, guidance) for item in conditions],
         "input": [needs.requirements[key] for key in sorted(needs.requirements)],
         "groupingBehavior": "visual-group",
@@ -88,7 +88,7 @@ def _compile(criterion: Criterion, needs: Needs, where: str) -> Compiled:
 def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:
     module = guidance.module
     when = [_compile(item, needs, unit.where) for item in unit.when]
-    occasion = _occasion(unit, guidance, needs)
+    occasion = _occasion(unit, guidance, needs) if unit.hooks or unit.orders else None
     conditions = when + ([occasion] if occasion else [])
     names = [item.id for item in conditions]
     if len(set(names)) != len(names):
