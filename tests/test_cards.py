@@ -18,10 +18,16 @@ SCHEMA = json.loads(files("ivig_fhir.cds_hooks").joinpath("card-extension.schema
 FORBIDDEN = ("contraindicated", "cleared", "no cautions found", "overdue", "on target", "appropriate dose")
 
 
+ANSWERED: dict[str, list[dict[str, Any]]] = {}
+
+
 @pytest.fixture
 def cards(case: Case, ask: Any) -> list[dict[str, Any]]:
-    response = ask(case.request(), case.at)
-    return response.json["cards"] if response.status_code == 200 else []
+    """The cards of a case, asked for once."""
+    if case.id not in ANSWERED:
+        response = ask(case.request(), case.at)
+        ANSWERED[case.id] = response.json["cards"] if response.status_code == 200 else []
+    return ANSWERED[case.id]
 
 
 everywhere = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -24,7 +24,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from cases import Case, all_cases  # noqa: E402
 from conftest import Clock  # noqa: E402
 from expectations import check  # noqa: E402
-
 from ivig_fhir import definitions_folder  # noqa: E402
 from ivig_fhir.knowledge.content import content_of  # noqa: E402
 from ivig_fhir.knowledge.repository import definitions_of  # noqa: E402
@@ -35,8 +34,14 @@ from ivig_fhir.service.settings import Settings  # noqa: E402
 FILES = {path.name: path.read_bytes() for path in (definitions_folder() / "r4").glob("*.json")}
 PLANS = {name: json.loads(text) for name, text in FILES.items() if name.startswith("PlanDefinition-")}
 CASES = list(all_cases())
-FLIPPED = {"for": "against", "against": "for", "equivalent": "against", "insufficient-evidence": "for",
-           "poor-response": "for", "none": "for"}
+FLIPPED = {
+    "for": "against",
+    "against": "for",
+    "equivalent": "against",
+    "insufficient-evidence": "for",
+    "poor-response": "for",
+    "none": "for",
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,9 @@ def _code_mutants() -> Iterator[Mutant]:
         if not name.startswith("ValueSet-"):
             continue
         value_set = json.loads(text)
-        topics = tuple(plan["id"] for plan in PLANS.values() if f'"{value_set["url"]}"' in json.dumps(plan["action"][0]["input"]))
+        topics = tuple(
+            plan["id"] for plan in PLANS.values() if f'"{value_set["url"]}"' in json.dumps(plan["action"][0]["input"])
+        )
         contains = value_set["expansion"]["contains"]
         named = [item for item in contains if f'"{item["code"]}"' in facts] or contains[:1]
         for item in named:
@@ -146,7 +153,9 @@ def main() -> int:
     for mutant in alive:
         print(f"survives: r4/{mutant.file} {mutant.where}: {mutant.what}")
     score = 1 - len(alive) / len(found)
-    print(f"{len(found) - len(alive)} of {len(found)} mutants fail a case ({score:.1%}), {time.monotonic() - started:.0f} s")
+    print(
+        f"{len(found) - len(alive)} of {len(found)} mutants fail a case ({score:.1%}), {time.monotonic() - started:.0f} s"
+    )
     return 0 if score >= 0.95 else 1
 
 

@@ -2,33 +2,76 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ivig_fhir.authoring.citations import citations
 from ivig_fhir.authoring.code_systems import code_systems
+from ivig_fhir.authoring.editions import R4, R5, to_r5, with_subjects
+from ivig_fhir.authoring.evidence import evidence, leading_to_populations, subjects, without_subjects
+from ivig_fhir.authoring.evidence_variable_r4 import to_r4
+from ivig_fhir.authoring.evidence_variables import Roles, evidence_variables
+from ivig_fhir.authoring.extension_definitions import extension_definitions
 from ivig_fhir.authoring.guidance import Guidance
+from ivig_fhir.authoring.implementation_guide import implementation_guide
 from ivig_fhir.authoring.library import module_library
+from ivig_fhir.authoring.losses import Loss, report
 from ivig_fhir.authoring.needs import Needs
+from ivig_fhir.authoring.origins import MODULE, origins
 from ivig_fhir.authoring.plans import INFORM, activity_definition, plan_definition
 from ivig_fhir.authoring.value_sets import value_set
-from ivig_fhir.fhir import Resource, dumps
+from ivig_fhir.fhir import Resource, dumps, reference_to
 from ivig_fhir.problems import Issue
 
 Files = dict[str, bytes]
+_R5_ONLY = {
+    "Evidence": ("RS-50", "not published in R4, where Evidence is another thing; ratings stand on the action"),
+    "Citation": ("RS-60", "not published in R4, which has no Citation; sources stand in CodeSystem ivig-source"),
+}
+FOLDERS = {R4: "r4", R5: "r5"}  # FHIR version -> folder of definitions/
 
 
 def compile_guidance(guidance: Guidance) -> Files:
     """Every file of definitions/ as path -> bytes. Raises Problem('guidance')."""
+    variables, roles = evidence_variables(guidance)
+    executed = _plans_and_vocabulary(guidance, roles)
+    wrapped = [to_r5(item) for item in executed]
+    flattened = [to_r4(item) for item in variables]
+    alone = [*evidence(guidance, roles), *citations(guidance)]
+    linked = subjects(guidance, roles)
+    r5 = [with_subjects(item.resource, linked) for item in wrapped]
+    editions = {
+        R4: _whole(guidance, [*executed, *(item.resource for item in flattened)], R4),
+        R5: _whole(guidance, [*r5, *variables, *alone], R5),
+    }
+    losses = [loss for item in (*wrapped, *flattened) for loss in item.losses]
+    losses += [_unpublished(item) for item in alone] + without_subjects(guidance, roles)
+    return _files(editions, origins(guidance, roles)) | {f"{FOLDERS[R4]}/losses.json": report(losses)}
+
+
+def _plans_and_vocabulary(guidance: Guidance, roles: Roles) -> list[Resource]:
+    """What is built and executed in R4."""
     needs = Needs(guidance)
-    plans = [plan_definition(topic, guidance, needs) for topic in guidance.topics]
+    plans = [
+        leading_to_populations(plan_definition(topic, guidance, needs), topic, guidance, roles)
+        for topic in guidance.topics
+    ]
     units = [unit for topic in guidance.topics for unit in topic.units]
     wanted = {INFORM} | {unit.activity for unit in units if unit.activity}
     activities = [activity_definition(item, guidance) for name, item in guidance.activities.items() if name in wanted]
     sets = [value_set(guidance.concepts[name], guidance) for name in sorted(_reached(needs, guidance))]
-    systems = code_systems(guidance)
-    composed = [*plans, *activities, *sets, *systems]
-    resources = [*composed, module_library(guidance, composed)]
-    return _files("r4", resources, _origins(guidance))
+    return [*plans, *activities, *sets, *code_systems(guidance), *extension_definitions(guidance.module)]
+
+
+def _unpublished(item: Resource) -> Loss:
+    rule, became = _R5_ONLY[item["resourceType"]]
+    return Loss(reference_to(item), item["resourceType"], became, rule)
+
+
+def _whole(guidance: Guidance, resources: list[Resource], version: str) -> list[Resource]:
+    """The resources of an edition with the Library that composes them and the guide that lists them."""
+    library = module_library(guidance, resources)
+    listed = [*resources, library if version == R4 else to_r5(library).resource]
+    return [*listed, implementation_guide(guidance.module, version, listed)]
 
 
 def _reached(needs: Needs, guidance: Guidance) -> set[str]:
@@ -46,38 +89,24 @@ def _reached(needs: Needs, guidance: Guidance) -> set[str]:
     return reached
 
 
-def _origins(guidance: Guidance) -> dict[str, str]:
-    """Resource name -> file:line of guidance/ that it comes from."""
-    found = {f"PlanDefinition-{topic.id}": topic.where for topic in guidance.topics}
-    found |= {f"ValueSet-{item.id}": item.where for item in guidance.concepts.values()}
-    found |= {f"ActivityDefinition-{name}": "guidance/activities.yaml" for name in guidance.activities}
-    homes = {
-        "source": "sources",
-        "statement": "statements/",
-        "conflict": "conflicts",
-        "newer": "newer",
-        "hint": "hints",
-        "phrase": "phrases",
-        "direction": "phrases",
-        "scales": "concepts/",
-        "topic": "topics/",
-    }
-    for name, home in homes.items():
-        found[f"CodeSystem-ivig-{name}"] = f"guidance/{home}" + ("" if home.endswith("/") else ".yaml")
-    return found
-
-
-def _files(edition: str, resources: list[Resource], origins: dict[str, str]) -> Files:
+def _files(editions: dict[str, list[Resource]], where: dict[str, str]) -> Files:
+    """Each edition's folder with its index: file, url, where it comes from, and the editions that have it."""
+    names = {version: {_name(item) for item in resources} for version, resources in editions.items()}
     files: Files = {}
-    index = []
-    for resource in sorted(resources, key=lambda item: (item["resourceType"], item["id"])):
-        name = f"{resource['resourceType']}-{resource['id']}"
-        files[f"{edition}/{name}.json"] = dumps(resource).encode()
-        index.append(
-            {"file": f"{name}.json", "url": resource["url"], "from": origins.get(name, "guidance/module.yaml")}
-        )
-    files[f"{edition}/index.json"] = (json.dumps(index, ensure_ascii=False, indent=2) + "\n").encode()
+    for version, resources in editions.items():
+        index = []
+        for resource in sorted(resources, key=lambda item: (item["resourceType"], item["id"])):
+            name = _name(resource)
+            files[f"{FOLDERS[version]}/{name}.json"] = dumps(resource).encode()
+            known = [FOLDERS[other] for other in editions if name in names[other]]
+            origin = where.get(name, MODULE)
+            index.append({"file": f"{name}.json", "url": resource["url"], "from": origin, "editions": known})
+        files[f"{FOLDERS[version]}/index.json"] = dumps(index).encode()
     return files
+
+
+def _name(resource: Resource) -> str:
+    return f"{resource['resourceType']}-{resource['id']}"
 
 
 def write(files: Files, folder: Path) -> None:

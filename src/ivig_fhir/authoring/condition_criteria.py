@@ -76,13 +76,16 @@ def recent_onset(criterion: Criterion, needs: Needs) -> Leaf:
     asks = Asks(
         f"{capital(title)}: the recorded onset is more than {days} days† ago; is this a new episode?", "unconfirmed"
     )
-    return either(negated(old), OPEN), f"no recorded onset of {title} more than {days} days ago †", asks
+    return either(negated(old), OPEN), f"no onset of {title} recorded before the last {days} days †", asks
 
 
 def onset_known(criterion: Criterion, needs: Needs) -> Leaf:
     """A current Condition with an onset."""
     concept = criterion["onset-known"]
-    return exists(needs.condition(concept), "onset.exists()"), f"{title_of(concept, needs)} with a recorded onset", None
+    asks = Asks(f"{capital(title_of(concept, needs))}: confirmed and active, as a coded problem?", "unconfirmed")
+    dated = either(*(exists(name, "onset.exists()") for name in needs.condition_in_doubt(concept)))
+    met = exists(needs.condition(concept), "onset.exists()")
+    return met_or_open(met, dated), f"{title_of(concept, needs)} with a recorded onset", asks
 
 
 def began_after(criterion: Criterion, needs: Needs) -> Leaf:

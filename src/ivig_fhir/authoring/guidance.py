@@ -21,16 +21,19 @@ from ivig_fhir.authoring.evidence_base import (
     SourceReference,
     Statement,
 )
+from ivig_fhir.authoring.grading import Certainty, Figure, Reading
 
 __all__ = [
     "Activity",
     "Asks",
+    "Certainty",
     "Code",
     "Concept",
     "Conflict",
     "Criterion",
     "Default",
     "Feature",
+    "Figure",
     "Guidance",
     "Hint",
     "Hook",
@@ -43,6 +46,7 @@ __all__ = [
     "Phrase",
     "Prefetch",
     "Rating",
+    "Reading",
     "Source",
     "SourceReference",
     "Statement",
@@ -169,6 +173,8 @@ class Unit:
     warn_when: Criterion | None = None
     warns: str = ""
     ratings: tuple[Rating, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    comparison: str = ""
     conflicts: tuple[str, ...] = ()
     newer: tuple[str, ...] = ()
     yields_to: tuple[str, ...] = ()
@@ -207,5 +213,6 @@ class Guidance:
     orders: dict[str, OrderClass]
     activities: dict[str, Activity]
     topics: tuple[Topic, ...]
+    certainty: Certainty
     features: tuple[Feature, ...] = ()
     wheres: dict[str, str] = field(default_factory=dict)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from ivig_fhir.authoring.artefacts import artefact, extension_url, local
 from ivig_fhir.authoring.criteria import Compiled, compile_criterion
 from ivig_fhir.authoring.formulas import both, either, exists, negated
-from ivig_fhir.authoring.guidance import Activity, Criterion, Guidance, Topic, Unit
+from ivig_fhir.authoring.guidance import Activity, Asks, Criterion, Guidance, Topic, Unit
 from ivig_fhir.authoring.needs import Needs
-from ivig_fhir.fhir import THO, UCUM, Resource, canonical, coding, concept, extension
+from ivig_fhir.authoring.unit_extensions import citation, unit_extensions
+from ivig_fhir.fhir import THO, Resource, canonical, coding, concept, extension
 from ivig_fhir.knowledge.plans import OCCASION
 from ivig_fhir.problems import Issue, Outcome, Problem
 
@@ -98,7 +98,7 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
     triggers = [*unit.hooks, *(ORDER_HOOKS if unit.orders else ())]
     action: dict[str, Any] = {
         "id": unit.id,
-        "extension": _unit_extensions(unit, guidance, needs),
+        "extension": unit_extensions(unit, guidance, needs, _opens(unit, guidance, needs)),
         "title": unit.title,
         "description": unit.says,
     }
@@ -107,7 +107,7 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
     action |= {
         "priority": "routine",
         "code": [concept(coding(local(module, "ivig-direction"), unit.direction))],
-        "documentation": [_citation(name, guidance) for name in unit.statements],
+        "documentation": [citation(name, guidance) for name in unit.statements],
         "trigger": [_named_event(hook.name) for hook in module.hooks if hook.name in triggers],
         "condition": [_condition(item, guidance) for item in conditions],
         **BEHAVIOUR,
@@ -120,6 +120,13 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
     if unit.activity:
         action["action"] = [_proposal(unit, guidance, needs)]
     return action
+
+
+def _opens(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any] | None:
+    if unit.opens_when is None:
+        return None
+    expression = _condition(_compile({"id": "opens"} | unit.opens_when, needs, unit.where), guidance)["expression"]
+    return dict(expression)
 
 
 def _definition(guidance: Guidance, activity: str) -> str:
@@ -141,8 +148,13 @@ def _occasion(unit: Unit, guidance: Guidance, needs: Needs) -> Compiled | None:
             return None
         ways.insert(0, both(none, either(*(item.expression for item in running))) if running else none)
         reads.insert(0, " or ".join(item.reads for item in running) if running else "no order in question")
-    asks = next((item.asks for item in reversed(drafts) if item.asks), None)
-    return Compiled(OCCASION, either(*ways), ", or ".join(reads), asks)
+    return Compiled(OCCASION, either(*ways), ", or ".join(reads), _joined([item.asks for item in drafts if item.asks]))
+
+
+def _joined(questions: list[Asks]) -> Asks | None:
+    """One question out of several: each fact once."""
+    facts = dict.fromkeys(item.fact for item in questions)
+    return Asks(" ".join(facts), questions[0].reason) if questions else None
 
 
 def _named_event(hook: str) -> dict[str, str]:
@@ -185,42 +197,6 @@ def _proposal(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:
     }
 
 
-def _citation(statement: str, guidance: Guidance) -> dict[str, str]:
-    source = guidance.sources[guidance.statements[statement].source]
-    url = f"{local(guidance.module, 'ivig-statement')}#{statement}"
-    return {"type": "citation", "label": statement, "display": f"{source.short} ({source.standing_says})", "url": url}
-
-
-def _unit_extensions(unit: Unit, guidance: Guidance, needs: Needs) -> list[dict[str, Any]]:
-    module = guidance.module
-    shown = [extension("kind", valueCode=unit.kind), extension("how", valueCode=unit.shown)]
-    shown.append(extension("intervention", valueString=unit.intervention))
-    if unit.reader:
-        shown.append(extension("reader", valueCode=unit.reader))
-    shown += [extension("with", valueId=name) for name in unit.with_units]
-    if unit.opens_when:
-        opens = _condition(_compile({"id": "opens"} | unit.opens_when, needs, unit.where), guidance)
-        shown.append(extension("opensWhen", valueExpression=opens["expression"]))
-    found = [extension(extension_url(module, "ivig-shown"), extension=shown)]
-    for rating in unit.ratings:
-        parts = [
-            extension("source", valueCode=guidance.statements[rating.statement].source),
-            extension("kind", valueCode=rating.kind),
-            extension("wording", valueString=rating.wording),
-            extension("statement", valueCode=rating.statement),
-        ]
-        found.append(extension(extension_url(module, "ivig-rating"), extension=parts))
-    for name, ids in (
-        ("ivig-conflict", unit.conflicts),
-        ("ivig-newer", unit.newer),
-        ("ivig-yields-to", unit.yields_to),
-    ):
-        found += [extension(extension_url(module, name), valueCode=identifier) for identifier in ids]
-    if unit.amount:
-        found.append(_stated_amount(unit.amount, guidance, needs))
-    return found
-
-
 def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
     """The ActivityDefinition of an activity: a proposal, doNotPerform stated, dose as text only."""
     more: dict[str, Any] = {"kind": activity.kind, "intent": "proposal", "doNotPerform": False}
@@ -237,13 +213,3 @@ def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
             "doNotPerform": False,
         }
     return artefact(guidance.module, ("ActivityDefinition", activity.id), activity.title, activity.description, **more)
-
-
-def _stated_amount(amount: tuple[str, str, str], guidance: Guidance, needs: Needs) -> dict[str, Any]:
-    value, unit, weight = amount
-    quantity = {"value": Decimal(value), "unit": unit, "system": UCUM, "code": unit}
-    parts = [
-        extension("amount", valueQuantity=quantity),
-        extension("weight", valueId=needs.weight(weight).removeprefix("%")),
-    ]
-    return extension(extension_url(guidance.module, "ivig-stated-amount"), extension=parts)

@@ -15,10 +15,22 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from ivig_fhir.authoring import guidance as g
 from ivig_fhir.authoring.located import Block, line_of, read_yaml
+from ivig_fhir.authoring.quotations import misquoted
 from ivig_fhir.authoring.references import dangling, not_to_be_shown
 from ivig_fhir.problems import Issue, Outcome, Problem
 
-_SINGLE = ("module", "phrases", "sources", "conflicts", "newer", "hints", "orders", "activities", "features")
+_SINGLE = (
+    "module",
+    "phrases",
+    "sources",
+    "conflicts",
+    "newer",
+    "hints",
+    "orders",
+    "activities",
+    "features",
+    "certainty",
+)
 _FOLDERS = {"statements": "statements", "concepts": "concepts", "topics": "topic"}
 
 Trees = dict[str, Any]
@@ -46,6 +58,7 @@ def read_guidance(folder: Path) -> g.Guidance:
         trees[name], kinds[name] = tree, kind
     if not issues:
         issues += [*_repeated(trees, kinds), *dangling(trees, kinds), *not_to_be_shown(trees, kinds)]
+        issues += misquoted(trees, kinds)
     if issues:
         raise Problem("guidance", Outcome(tuple(issues)))
     return _guidance(trees, kinds)
@@ -148,6 +161,7 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
         orders={block["id"]: _order_class(block) for block in one["orders"]["classes"]},
         activities={block["id"]: _activity(block) for block in one["activities"]["activities"]},
         topics=tuple(topics[name] for name in module.topics),
+        certainty=_certainty(one["certainty"]),
         features=tuple(_build(g.Feature, block) for block in one["features"]["features"]),
         wheres={"module": "guidance/module.yaml:1", "phrases": "guidance/phrases.yaml:1"},
     )
@@ -163,6 +177,10 @@ def _module(block: Block) -> g.Module:
         override_reasons=tuple(_build(g.Phrase, item) for item in block.get("override-reasons", ())),
         weight_units=tuple(_build(g.WeightUnit, item) for item in block.get("weight-units", ())),
     )
+
+
+def _certainty(block: Block) -> g.Certainty:
+    return g.Certainty(block["says"], tuple(_build(g.Reading, item) for item in block["readings"]))
 
 
 def _source(block: Block) -> g.Source:
@@ -216,5 +234,6 @@ def _unit(block: Block, where: str) -> g.Unit:
         where=where,
         with_units=tuple(block.get("with", ())),
         ratings=tuple(_build(g.Rating, item) for item in block.get("ratings", ())),
+        figures=tuple(_build(g.Figure, item) for item in block.get("figures", ())),
         amount=(amount["value"], amount["unit"], amount["weight"]) if amount else None,
     )

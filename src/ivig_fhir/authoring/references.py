@@ -76,9 +76,9 @@ def not_to_be_shown(trees: dict[str, Any], kinds: dict[str, str]) -> Iterator[Is
 
 
 def _defined(trees: dict[str, Any], kinds: dict[str, str]) -> dict[str, set[str]]:
-    defined: dict[str, set[str]] = {"unit": {"any"}, "topic": set(), "source": set(), "newer-sources": set()}
+    defined: dict[str, set[str]] = {"unit": {"any"}, "topic": set(), "newer-sources": set()}
     groups = ("statements", "conflicts", "newer", "hints", "concepts", "classes", "activities", "phrases", "defaults")
-    for group in groups:
+    for group in (*groups, "sources"):
         defined[group] = {block["id"] for tree in trees.values() for block in tree.get(group, ())}
     for name, tree in trees.items():
         if kinds[name] == "topic":
@@ -96,6 +96,9 @@ def _named(tree: Any, kind: str) -> Iterator[tuple[str, str, int]]:
             yield from _keys(unit, _UNIT | {"with": "unit"})
             yield from (
                 ("statements", rating["statement"], rating.lines["statement"]) for rating in unit.get("ratings", ())
+            )
+            yield from (
+                ("statements", figure["statement"], figure.lines["statement"]) for figure in unit.get("figures", ())
             )
         yield from _criteria(tree)
     elif kind == "module":
@@ -115,6 +118,9 @@ def _named(tree: Any, kind: str) -> Iterator[tuple[str, str, int]]:
     elif kind == "conflicts":
         for conflict in tree["conflicts"]:
             yield from (("statements", value, side.line) for side in conflict["sides"] for value in side)
+    elif kind == "certainty":
+        for item in tree["readings"]:
+            yield from _keys(item, {"source": "sources"})
     elif kind == "features":
         for item in tree["features"]:
             yield from _keys(item, {"statements": "statements"})

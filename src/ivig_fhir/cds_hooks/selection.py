@@ -15,7 +15,7 @@ from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Plan, Unit
 
 MOST_CARDS = 3
-ANY, NOTICE, POOR_RESPONSE = "any", "notice", "poor-response"
+ANY, CAUTION, NOTICE, POOR_RESPONSE = "any", "caution", "notice", "poor-response"
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ def _card(plan: Plan, standing: list[Finding]) -> TopicCard:
 def _rank(finding: Finding) -> tuple[bool, bool, bool, bool]:
     """Cautions, then what warns, then the rest, remarks and notices last; stable otherwise."""
     unit = finding.unit
-    return (unit.kind != "caution", not finding.warns, ANY in unit.stands_with, unit.kind == NOTICE)
+    return (unit.kind != CAUTION, not finding.warns, ANY in unit.stands_with, unit.kind == NOTICE)
 
 
 def _suggestion(standing: list[Finding], content: Content, reader: str) -> Finding | None:
     """The one suggestion of a response, if any: never beside a caution or a warning, nor against newer evidence."""
-    if reader == PATIENT or any(finding.warns or finding.unit.kind == "caution" for finding in standing):
+    if reader == PATIENT or any(finding.warns or finding.unit.kind == CAUTION for finding in standing):
         return None
     for finding in standing:
         contradicted = any(content.newer[name].one("relation") == "contradicts" for name in finding.unit.newer)

@@ -13,11 +13,12 @@ from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
 from ivig_fhir.engine.inputs import printed_date
-from ivig_fhir.fhir import reference_to
+from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content, Word
 from ivig_fhir.knowledge.plans import Unit
 
 PRIMARY = "seen-in-primary"
+LEADING = ("contradicts", "supersedes")  # what newer evidence must do to stand before the source
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,17 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
 
 
 def _patient_detail(card: TopicCard, content: Content, setting: Setting) -> str:
-    blocks = [_sources(card, content), *(finding.unit.patient for finding in card.findings)]
+    patients = frozenset(name for name, word in content.sources.items() if word.one("for-patients"))
+    blocks = [_sources(card, content, patients), *(finding.unit.patient for finding in card.findings)]
     return "\n\n".join([*blocks, content.phrase("closing", date=setting.evaluated_on)])
 
 
-def _sources(card: TopicCard, content: Content) -> str:
+def _sources(card: TopicCard, content: Content, only: frozenset[str] | None = None) -> str:
     used = {content.statements[name].one("source") for finding in card.findings for name in finding.unit.statements}
     lines = [
         content.phrase("source-line", id=name, short=word.display, standing=word.one("standing-says"))
         for name, word in content.sources.items()
-        if name in used
+        if name in used and (only is None or name in only)
     ]
     return content.phrase("sources-used", sources="; ".join(lines)) if lines else ""
 
@@ -89,8 +91,9 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
     else:
         head = content.phrase("unit-applies", title=unit.title, direction=direction)
     ratings = [content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings]
-    newer = [_newer(content.newer[name], content) for name in unit.newer]
-    leads = any(content.newer[name].one("relation") in ("contradicts", "supersedes") for name in unit.newer)
+    items = [content.newer[name] for name in unit.newer]
+    leads = any(item.one("relation") in LEADING for item in items)
+    newer = [_newer(item, content) for item in items]
     body = [*newer, unit.says] if leads else [unit.says, *newer]
     if finding.dose and not _stripped(finding, card):
         body.append(
@@ -144,21 +147,24 @@ def _conflicts(card: TopicCard, content: Content) -> str:
             named.append(identifier)
     if named:
         printed.append(content.phrase("conflicts-elsewhere", ids=", ".join(sorted(named))))
-    return "\n\n".join(printed)
+    return content.phrase("conflicts", conflicts=" ".join(printed)) if printed else ""
 
 
 def _based_on(card: TopicCard, content: Content) -> str:
-    facts: dict[str, list[str]] = {}
+    """Each resource once, with its date and the first criterion that it met; the patient's own data left out."""
+    facts: dict[str, str] = {}
     for finding in card.findings:
         for because in finding.because:
-            entry = facts.setdefault(criterion_text(because, content), [])
             for resource in because.resources:
-                day = printed_date(resource)
-                text = reference_to(resource) + (f" ({day})" if day else "")
-                if text not in entry:
-                    entry.append(text)
-    lines = [content.phrase("fact", criterion=name, references=", ".join(entry)) for name, entry in facts.items()]
+                if resource.get("resourceType") != "Patient":
+                    facts.setdefault(_named(resource), criterion_text(because, content))
+    lines = [content.phrase("fact", criterion=criterion, reference=name) for name, criterion in facts.items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
+
+
+def _named(resource: Resource) -> str:
+    day = printed_date(resource)
+    return reference_to(resource) + (f" ({day})" if day else "")
 
 
 def criterion_text(because: Because, content: Content) -> str:

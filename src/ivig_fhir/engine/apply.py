@@ -13,7 +13,9 @@ from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.expressions import Facts, Verdict
 from ivig_fhir.knowledge.plans import OCCASION, Criterion, Plan, Unit
+from ivig_fhir.knowledge.requirements import DRAFTS
 
+ANCHORS = frozenset({"conditions", DRAFTS})  # the inputs in which a disease or an order is recorded
 APPLICABLE, CONDITIONAL, SILENT = "applicable", "conditional", "silent"
 
 
@@ -75,7 +77,7 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         return Finding(unit, SILENT, silent_for=f"does not speak on {hook}")
     verdicts = []
     for criterion in unit.criteria:
-        verdict = criterion.condition.evaluate(facts)
+        verdict = _verdict(criterion, content, facts)
         verdicts.append((criterion, verdict))
         if verdict.truth is False:
             break
@@ -87,7 +89,7 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
     warning = unit.warning.condition.evaluate(facts) if unit.warning else Verdict(False)
     if unit.warning and warning.truth is None:
         missing += _missing(unit.warning, content, facts)
-    opens = unit.how == "opens" or (unit.opens is not None and unit.opens.condition.evaluate(facts).truth is True)
+    opens = unit.how == "opens" or (unit.opens is not None and unit.opens.condition.evaluate(facts).truth is not False)
     proposal = unit.proposal
     dose = stated_dose(unit.amount, facts, content) if unit.amount else None
     if unit.amount and isinstance(dose, NoDose):
@@ -113,6 +115,16 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
         trace=trace,
     )
+
+
+def _verdict(criterion: Criterion, content: Content, facts: Facts) -> Verdict:
+    """Data that could not be had never anchor a unit: a disease is unknown only while something points to it."""
+    verdict = criterion.condition.evaluate(facts)
+    if verdict.truth is None and criterion.condition.inputs & facts.unavailable:
+        keys = {content.requirements[name].key for name in criterion.condition.inputs}
+        if keys <= ANCHORS and criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is False:
+            return Verdict(False)
+    return verdict
 
 
 def _all_met(criteria: tuple[Criterion, ...], facts: Facts) -> bool:
