@@ -83,14 +83,17 @@ def observed(cases: list[Case], content: Content) -> dict[tuple[str, str], Seen]
         for unit in units:
             if case.facts["hook"] in unit.hooks:
                 values = {criterion.id: criterion.condition.evaluate(facts).truth for criterion in unit.criteria}
-                _note(unit, values, seen)
+                _note(unit, values, seen, bool(facts.unavailable))
     return seen
 
 
-def _note(unit: Unit, values: dict[str, Truth], seen: dict[tuple[str, str], Seen]) -> None:
+def _note(unit: Unit, values: dict[str, Truth], seen: dict[tuple[str, str], Seen], cut: bool) -> None:
+    """Data that could not be had may leave several criteria open at once: then none of them needs to stand alone."""
     for criterion, value in values.items():
         entry = seen[unit.id, criterion]
         entry.values.add(value)
+        if cut and value is None and False not in values.values():
+            entry.decided.add(value)
         others = [other for name, other in values.items() if name != criterion]
         if (
             all(other is not False for other in others) if value is False else all(other is True for other in others)

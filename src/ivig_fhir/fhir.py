@@ -50,7 +50,8 @@ def concept(*codings: dict[str, str], text: str = "") -> dict[str, Any]:
 
 def extension(url: str, **value: Any) -> dict[str, Any]:
     """An Extension with one value[x], or with nested extensions given as `extension=[…]`."""
-    return {"url": url} | value
+    nested = {"extension": value.pop("extension")} if "extension" in value else {}
+    return nested | {"url": url} | value
 
 
 def extensions(element: dict[str, Any], url: str) -> list[dict[str, Any]]:

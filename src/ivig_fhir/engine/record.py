@@ -115,7 +115,7 @@ def _same_patient(reference: str, patient_id: str) -> bool:
 
 
 def _with_plain_value(resource: Resource) -> Resource:
-    """A grade may come as a text or a concept: the same result with its value as integer or string as well."""
+    """A grade may come as a text or a concept: the same result with its one value as integer or string."""
     if resource.get("resourceType") != "Observation" or "valueQuantity" in resource or "valueInteger" in resource:
         return resource
     text = resource.get("valueString")
@@ -126,7 +126,8 @@ def _with_plain_value(resource: Resource) -> Resource:
     if not isinstance(text, str):
         return resource
     plain = text.strip()
-    return resource | ({"valueInteger": int(plain)} if plain.isascii() and plain.isdigit() else {"valueString": plain})
+    value = {"valueInteger": int(plain)} if plain.isascii() and plain.isdigit() else {"valueString": plain}
+    return {key: item for key, item in resource.items() if key not in ("valueString", "valueCodeableConcept")} | value
 
 
 def _to_be_ignored(resource: Resource) -> bool:
