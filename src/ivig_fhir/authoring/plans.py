@@ -54,7 +54,7 @@ def _card_action(topic: Topic, guidance: Guidance, needs: Needs, children: list[
     if topic.anchor:
         conditions.append(_compile(topic.anchor, needs, topic.where))
     action: dict[str, Any] = {
-        "id": topic.id,
+        "id": f"{topic.id}-card",
         "title": topic.title,
         "description": topic.description,
     }
@@ -110,6 +110,7 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
         "documentation": [citation(name, guidance) for name in unit.statements],
         "trigger": [_named_event(hook.name) for hook in module.hooks if hook.name in triggers],
         "condition": [_condition(item, guidance) for item in conditions],
+        **({"groupingBehavior": "logical-group", "selectionBehavior": "any"} if unit.activity else {}),
         **BEHAVIOUR,
     }
     action = {key: value for key, value in action.items() if value not in ([], "")}

@@ -1,0 +1,98 @@
+"""The evidence map: topics down, interventions across, in each cell the units with their direction and ratings.
+
+An intervention that more than one unit speaks of has a column; "IVIG maintenance" stands in the column of "IVIG";
+"corticosteroids; plasma exchange" stands in both. What is left shares the last column under its own name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ivig_fhir.knowledge.plans import Plan, Unit
+from ivig_fhir.pages.marks import Mark, legend
+from ivig_fhir.pages.publication import Publication
+from ivig_fhir.pages.units import UnitView, unit_view
+
+OTHER = ""
+CAUTION, NOTICE = "caution", "notice"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A unit in a cell; `about` says what of the column's intervention it speaks of, where that is narrower."""
+
+    view: UnitView
+    about: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A topic: one list of entries per column."""
+
+    plan: Plan
+    cells: tuple[tuple[Entry, ...], ...]
+    conflicts: int
+    newer: int
+
+
+@dataclass(frozen=True)
+class EvidenceMap:
+    """Columns (the last may be OTHER), rows, and the legend."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    legend: tuple[Mark, ...]
+
+
+def evidence_map(publication: Publication) -> EvidenceMap:
+    """The map of all topics that a professional reads about."""
+    shown = {plan.topic: [unit for unit in plan.units if on_map(unit)] for plan in publication.content.plans}
+    units = [unit for found in shown.values() for unit in found]
+    columns = _columns(units)
+    rows = [_row(plan, shown[plan.topic], columns, publication) for plan in publication.content.plans]
+    used = {unit.direction for unit in units}
+    return EvidenceMap(columns, tuple(row for row in rows if any(row.cells)), tuple(legend(publication.content, used)))
+
+
+def on_map(unit: Unit) -> bool:
+    """Whether a unit says something of an intervention in a disease, to a professional."""
+    return unit.reader != "patient" and unit.kind not in (CAUTION, NOTICE)
+
+
+def _parts(intervention: str) -> list[str]:
+    """The interventions of a unit; what stands in brackets is no intervention."""
+    return [part.strip() for part in intervention.split(";") if not part.strip().startswith("(")]
+
+
+def _columns(units: list[Unit]) -> tuple[str, ...]:
+    counts = Counter(part for unit in units for part in _parts(unit.intervention))
+    often = [part for part, number in counts.items() if number > 1]
+    names = [part for part in often if not any(part != other and part.startswith(f"{other} ") for other in often)]
+    names.sort(key=lambda part: -counts[part])
+    left = any(_place(unit.intervention, tuple(names)) == [(OTHER, unit.intervention)] for unit in units)
+    return (*names, OTHER) if left else tuple(names)
+
+
+def _place(intervention: str, columns: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(column, what of it) of an intervention."""
+    found = []
+    for part in _parts(intervention):
+        column = next((name for name in columns if name and (part == name or part.startswith(f"{name} "))), None)
+        if column is not None:
+            found.append((column, part.removeprefix(column).strip()))
+    return found or [(OTHER, intervention)]
+
+
+def _row(plan: Plan, units: list[Unit], columns: tuple[str, ...], publication: Publication) -> Row:
+    cells: dict[str, list[Entry]] = {name: [] for name in columns}
+    for unit in units:
+        view = unit_view(unit, publication)
+        for column, about in _place(unit.intervention, columns):
+            cells[column].append(Entry(view, about))
+    return Row(
+        plan,
+        tuple(tuple(cells[name]) for name in columns),
+        len({name for unit in units for name in unit.conflicts}),
+        len({name for unit in units for name in unit.newer}),
+    )

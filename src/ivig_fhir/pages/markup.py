@@ -1,0 +1,37 @@
+"""Text of the definitions as HTML: Markdown without HTML, and the id of a statement or a conflict as a link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from ivig_fhir.knowledge.content import Content
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+_MARKDOWN.disable("image")  # a card may not make a reader's browser ask another host
+_REFERENCE = re.compile(r"\b[A-Z]\d?-\d{2,3}\b")
+
+
+def markdown(text: str) -> Markup:
+    """A card's Markdown as HTML; HTML in it stays text, images are not loaded."""
+    return Markup(_MARKDOWN.render(text))  # noqa: S704 - markdown-it escapes, html is off
+
+
+def cited(text: str, content: Content, link: Callable[[str], str]) -> Markup:
+    """A sentence with each id of a statement or a conflict as a link, made by `link`."""
+
+    def anchor(found: re.Match[str]) -> str:
+        name = found.group()
+        if name not in content.statements and name not in content.conflicts:
+            return name
+        return str(Markup('<a class="ref" href="{}">{}</a>').format(link(name), name))
+
+    return Markup(_REFERENCE.sub(anchor, _MARKDOWN.renderInline(text)))  # noqa: S704 - as above
+
+
+def references(text: str, content: Content) -> list[str]:
+    """The ids of statements that a text names, in order."""
+    return [name for name in dict.fromkeys(_REFERENCE.findall(text)) if name in content.statements]

@@ -1,0 +1,58 @@
+"use strict";
+// Comfort only: every page works without this file.
+(() => {
+  const each = (selector, act) => document.querySelectorAll(selector).forEach(act);
+
+  each("[data-action=print]", (button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  });
+
+  // What a link leads to may lie in a closed part of the page.
+  const reveal = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let at = target; at; at = at.parentElement) if (at instanceof HTMLDetailsElement) at.open = true;
+    if (target) target.scrollIntoView();
+  };
+  window.addEventListener("hashchange", reveal);
+  reveal();
+
+  // On paper the reasons and statements are open, the code tables as the reader left them.
+  const opened = [];
+  window.addEventListener("beforeprint", () => each("article.unit details:not([open])", (part) => {
+    opened.push(part);
+    part.open = true;
+  }));
+  window.addEventListener("afterprint", () => opened.splice(0).forEach((part) => { part.open = false; }));
+
+  // Escape hides the remark of an entry without moving the focus.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.body.classList.add("no-tips");
+  });
+  ["focusin", "mouseover"].forEach((name) => document.addEventListener(name, (event) => {
+    if (!event.target.closest(".entry")) document.body.classList.remove("no-tips");
+  }));
+
+  each("[data-filter]", (input) => input.addEventListener("input", () => {
+    const words = input.value.toLowerCase();
+    each(input.dataset.filter, (item) => { item.hidden = !item.textContent.toLowerCase().includes(words); });
+  }));
+
+  each("[data-copy]", (button) => {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const text = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(text.textContent);
+        button.textContent = button.dataset.done;
+      } catch {
+        getSelection().selectAllChildren(text);
+      }
+    });
+  });
+
+  // Choosing an example fills the form at once.
+  each("[data-submits]", (choice) => choice.addEventListener("change", () => {
+    document.getElementById(choice.dataset.submits).click();
+  }));
+})();
