@@ -171,7 +171,8 @@ def unit_ids() -> set[str]:
 
 
 def test_no_code_unit_or_statement_of_the_content_stands_in_python() -> None:
-    codes, units = clinical_codes(), unit_ids()
+    codes = clinical_codes()
+    units = {name for name in unit_ids() if "-" in name}  # an id of one word may be any word
     assert len(codes) > 100
     assert units
     for path in FILES:

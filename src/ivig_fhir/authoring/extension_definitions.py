@@ -83,6 +83,7 @@ EXTENSIONS = (
             Part("reader", "code", "patient or both; professionals when left out", 0),
             Part("with", "id", "Ids of the actions beside which a line stands; any = every card", 0, _MANY),
             Part("opensWhen", "Expression", "A line opens a card of its own while this holds", 0),
+            Part("prints", "Expression", "An input whose newest result the card repeats as recorded", 0, _MANY),
         ),
     ),
     OwnExtension(

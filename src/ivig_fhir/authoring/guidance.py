@@ -181,6 +181,7 @@ class Unit:
     activity: str = ""
     suggest_when: tuple[Criterion, ...] = ()
     amount: tuple[str, str, str] | None = None
+    prints: tuple[str, ...] = ()
     silent_because: str = ""
 
 

@@ -216,6 +216,11 @@ class Needs:
             sort=[{"path": "effective", "direction": "descending"}],
         )
 
+    def printed(self, concept: str) -> dict[str, str]:
+        """The newest result of an observation as an Expression; its description is what the card calls it."""
+        title = self.guidance.concepts[concept].title
+        return {"description": title, "language": "text/fhirpath", "expression": self.newest_result(concept)}
+
     def result_saying(self, concept: str, hint: str) -> str:
         """Valid results of an observation whose text is a phrase of the hint."""
         return self.add(

@@ -88,7 +88,7 @@ def _compile(criterion: Criterion, needs: Needs, where: str) -> Compiled:
 def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:
     module = guidance.module
     when = [_compile(item, needs, unit.where) for item in unit.when]
-    occasion = _occasion(unit, guidance, needs) if unit.hooks or unit.orders else None
+    occasion = _occasion(unit, guidance, needs) if (unit.hooks or unit.orders) and "any" not in unit.orders else None
     conditions = when + ([occasion] if occasion else [])
     names = [item.id for item in conditions]
     if len(set(names)) != len(names):

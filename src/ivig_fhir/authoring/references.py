@@ -18,6 +18,7 @@ _UNIT = {
     "activity": "activities",
     "orders": "classes",
     "while-running": "classes",
+    "prints": "concepts",
 }
 _CRITERION = {
     "has-condition": "concepts",
@@ -80,6 +81,7 @@ def _defined(trees: dict[str, Any], kinds: dict[str, str]) -> dict[str, set[str]
     groups = ("statements", "conflicts", "newer", "hints", "concepts", "classes", "activities", "phrases", "defaults")
     for group in (*groups, "sources"):
         defined[group] = {block["id"] for tree in trees.values() for block in tree.get(group, ())}
+    defined["classes"].add("any")
     for name, tree in trees.items():
         if kinds[name] == "topic":
             defined["topic"].add(tree["id"])

@@ -34,6 +34,7 @@ def unit_extensions(unit: Unit, guidance: Guidance, needs: Needs, opens: dict[st
     shown += [extension("with", valueId=name) for name in unit.with_units]
     if opens:
         shown.append(extension("opensWhen", valueExpression=opens))
+    shown += [extension("prints", valueExpression=needs.printed(name)) for name in unit.prints]
     found = [*_standard(unit, guidance), extension(extension_url(module, "ivig-shown"), extension=shown)]
     for rating in unit.ratings:
         parts = [

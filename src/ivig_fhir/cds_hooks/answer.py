@@ -7,7 +7,14 @@ from datetime import date
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import Origin, build_cards, unreadable_card
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, HookRequest, missing_data, read_patient_record
+from ivig_fhir.cds_hooks.requests import (
+    ORDER_HOOKS,
+    PATIENT,
+    PATIENT_VIEW,
+    HookRequest,
+    missing_data,
+    read_patient_record,
+)
 from ivig_fhir.cds_hooks.selection import TopicCard, select
 from ivig_fhir.cds_hooks.wording import Setting
 from ivig_fhir.engine.apply import Finding, apply
@@ -40,10 +47,15 @@ class Responder:
         """{"cards": […]}. Raises Problem('missing-data') and Problem('unusable')."""
         if request.hook in ORDER_HOOKS and not request.drafts:
             return {"cards": []}
+        if request.reader == PATIENT and request.hook != PATIENT_VIEW:
+            return {"cards": []}
         record, gone = read_patient_record(request, self.content)
         if gone:
             return self._without_required(request, record, tuple(sorted(gone)), today, origin)
         evaluation = self.evaluate(request, record, today)
+        cut = tuple(key for key in evaluation.not_evaluated if self.content.prefetch[key].required)
+        if cut and not evaluation.cards and self._classified(evaluation.facts):
+            return self._unreadable(request, record, cut, today, origin)
         setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used)
         return {"cards": build_cards(list(evaluation.cards), self.content, request, setting, origin)}
 
@@ -84,12 +96,25 @@ class Responder:
         today: date,
         origin: Origin,
     ) -> dict[str, Any]:
-        facts = gather(record, self.content, self.index, today)
-        classified = any(self._from_drafts(name) and self._by_value_set(name) for name in facts.inputs)
-        if not classified:
+        if not self._classified(gather(record, self.content, self.index, today)):
             raise missing_data(list(gone), self.content)
+        return self._unreadable(request, record, gone, today, origin)
+
+    def _unreadable(
+        self,
+        request: HookRequest,
+        record: PatientRecord,
+        gone: tuple[str, ...],
+        today: date,
+        origin: Origin,
+    ) -> dict[str, Any]:
         setting = Setting(request.reader, today.isoformat(), gone, record.not_used)
         return {"cards": [unreadable_card(gone, self.content, request, setting, origin)]}
 
+    def _classified(self, facts: Facts) -> bool:
+        """Whether a drafted order belongs to an order class; its reason alone does not make it one of ours."""
+        return any(self._from_drafts(name) and self._by_value_set(name) for name in facts.inputs)
+
     def _by_value_set(self, name: str) -> bool:
-        return any(part.from_value_set for part in self.content.requirements[name].filters)
+        parts = self.content.requirements[name].filters
+        return any(part.from_value_set and part.path != "reasonCode" for part in parts)

@@ -16,6 +16,7 @@ from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import PrefetchKey
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
 
+PATIENT_VIEW = "patient-view"
 ORDER_HOOKS = frozenset({"order-select", "order-sign"})
 PROFESSIONAL, PATIENT = "professional", "patient"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
-from ivig_fhir.engine.inputs import printed_date
+from ivig_fhir.engine.inputs import printed_date, printed_value
 from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content, Word
 from ivig_fhir.knowledge.plans import Unit
@@ -104,9 +104,21 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
                 grams=finding.dose.grams,
             )
         )
+    body += _results(finding, content)
     above = _above(unit, card, content)
     lines = [" · ".join(ratings), *body, *above]
     return "\n".join([head, *(f"- {line}" for line in lines if line)])
+
+
+def _results(finding: Finding, content: Content) -> list[str]:
+    """One line with the newest results that a unit repeats: name, value, unit and date, each as recorded."""
+    named = [(title, printed_value(found), printed_date(found)) for title, found in finding.results]
+    lines = [
+        content.phrase("result" if day else "result-undated", title=title, value=value, date=day)
+        for title, value, day in named
+        if value
+    ]
+    return [content.phrase("results", results="; ".join(lines))] if lines else []
 
 
 def _newer(word: Word, content: Content) -> str:

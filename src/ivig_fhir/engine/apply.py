@@ -58,6 +58,7 @@ class Finding:
     opens: bool = False
     proposes: bool = False
     dose: Dose | None = None
+    results: tuple[tuple[str, Resource], ...] = ()
     trace: tuple[Trace, ...] = ()
     silent_for: str = ""
 
@@ -66,7 +67,7 @@ def apply(plan: Plan, content: Content, facts: Facts, hook: str) -> list[Finding
     """A finding for every unit of a plan, silent ones included with the criterion that silenced them."""
     for criterion in plan.criteria:
         verdict = criterion.condition.evaluate(facts)
-        if verdict.truth is False:
+        if verdict.truth is False or _for_want_of_data(criterion, verdict, facts):
             trace = (Trace(criterion.reads, verdict.truth, verdict.decided_by),)
             return [Finding(unit, SILENT, trace=trace, silent_for=criterion.reads) for unit in plan.units]
     return [_finding(unit, content, facts, hook) for unit in plan.units]
@@ -84,6 +85,9 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
     trace = tuple(Trace(criterion.reads, verdict.truth, verdict.decided_by) for criterion, verdict in verdicts)
     if any(verdict.truth is False for _, verdict in verdicts):
         return Finding(unit, SILENT, trace=trace, silent_for=verdicts[-1][0].reads)
+    for number, (criterion, verdict) in enumerate(verdicts):
+        if (number == 0 or criterion.id == OCCASION) and _for_want_of_data(criterion, verdict, facts):
+            return Finding(unit, SILENT, trace=trace, silent_for=criterion.reads)
     open_ones = [criterion for criterion, verdict in verdicts if verdict.truth is None]
     missing = [item for criterion in open_ones for item in _missing(criterion, content, facts)]
     warning = unit.warning.condition.evaluate(facts) if unit.warning else Verdict(False)
@@ -113,6 +117,7 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         opens=opens,
         proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
+        results=tuple((item.title, found) for item in unit.prints for found in facts.inputs.get(item.input, ())),
         trace=trace,
     )
 
@@ -125,6 +130,13 @@ def _verdict(criterion: Criterion, content: Content, facts: Facts) -> Verdict:
         if keys <= ANCHORS and criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is False:
             return Verdict(False)
     return verdict
+
+
+def _for_want_of_data(criterion: Criterion, verdict: Verdict, facts: Facts) -> bool:
+    """Unknown because data could not be had, and nothing on record points to it: then there is nothing to ask."""
+    if verdict.truth is not None or verdict.decided_by:
+        return False
+    return criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is not None
 
 
 def _all_met(criteria: tuple[Criterion, ...], facts: Facts) -> bool:

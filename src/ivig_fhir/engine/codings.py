@@ -40,7 +40,7 @@ class Door:
         systems = self.content.read_systems.get((kind, path))
         if systems is not None and not any(system in systems for system, _ in found):
             found.add(self.content.hints.unreadable)
-        if not found and kind == "Condition":
+        if not found and kind in ("Condition", "AllergyIntolerance"):
             found = _absent_status(resource, path)
         return found
 
@@ -82,9 +82,9 @@ def _pairs(concept: Any) -> Iterator[Code]:
                 yield "", code
 
 
-def _absent_status(condition: Resource, path: str) -> set[Code]:
+def _absent_status(resource: Resource, path: str) -> set[Code]:
     if path == "verificationStatus":
         return {("", "confirmed")}
     if path == "clinicalStatus":
-        return {("", "resolved" if any(name in condition for name in _ABATEMENT) else "unknown")}
+        return {("", "resolved" if any(name in resource for name in _ABATEMENT) else "unknown")}
     return set()

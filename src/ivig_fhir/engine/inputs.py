@@ -126,6 +126,15 @@ def printed_date(resource: Resource) -> str:
     return ""
 
 
+def printed_value(resource: Resource) -> str:
+    """A result as it is recorded, neither converted nor judged; nothing when it has no value."""
+    quantity = resource.get("valueQuantity")
+    if isinstance(quantity, dict) and "value" in quantity:
+        parts = (quantity.get("comparator"), quantity["value"], quantity.get("unit") or quantity.get("code"))
+        return " ".join(str(part) for part in parts if part is not None)
+    return " ".join(str(resource.get("valueInteger", resource.get("valueString", ""))).split())[:40]
+
+
 def earliest_day(text: str) -> date | None:
     """The first day that a date of any precision may mean; None when it is none."""
     parts = text[:10].split("-")

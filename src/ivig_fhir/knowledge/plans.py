@@ -60,6 +60,14 @@ class Amount:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """An input whose newest result a card repeats as it is recorded, and what the card calls it."""
+
+    title: str
+    input: str
+
+
+@dataclass(frozen=True)
 class Unit:
     """One guidance unit as published: a child action."""
 
@@ -85,6 +93,7 @@ class Unit:
     warning: Criterion | None
     proposal: Proposal | None
     amount: Amount | None
+    prints: tuple[Printed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,7 +207,14 @@ class _Loader:
             warning=self.criterion(dynamic["expression"], where, compile_priority) if dynamic else None,
             proposal=self.proposal(action, where),
             amount=self.amount(action),
+            prints=tuple(self.printed(item["valueExpression"], where) for item in extensions(shown, "prints")),
         )
+
+    def printed(self, expression: dict[str, Any], where: str) -> Printed:
+        name = str(expression.get("expression", "")).removeprefix("%")
+        if name not in self.variables:
+            raise self.fail(where, f"prints the input {name!r}", "an id of action.input")
+        return Printed(expression.get("description", name), name)
 
     def codes(self, action: dict[str, Any], name: str) -> tuple[str, ...]:
         return tuple(item["valueCode"] for item in extensions(action, self.extension(name)))
