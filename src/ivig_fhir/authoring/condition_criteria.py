@@ -89,11 +89,27 @@ def onset_known(criterion: Criterion, needs: Needs) -> Leaf:
 
 
 def began_after(criterion: Criterion, needs: Needs) -> Leaf:
-    """The condition began on or after the event; without either date it is open, begun before it is not."""
-    concept, event = criterion["began-after"], criterion["event"]
-    condition, happened = needs.condition(concept), needs.procedure(event)
-    after = Formula(f"{condition}.where(onset >= {happened}.performed.first()).exists()")
-    dated = f"{condition}.where(onset >= {happened}.performed.first() or onset < {happened}.performed.first()).exists()"
-    undated = both(any_exists([condition, *needs.condition_in_doubt(concept)]), negated(Formula(dated)))
-    asks = Asks(f"Dates of {title_of(event, needs)} and of the onset of {title_of(concept, needs)}", "not-recorded")
-    return met_or_open(after, undated), f"{title_of(concept, needs)} that began after {title_of(event, needs)}", asks
+    """Began on or after the event; open where a record of it is in doubt or not dated; begun before it is not.
+
+    With a severity: a confirmed record that began so and is coded so, and nothing is left open.
+    """
+    concept, severity = criterion["began-after"], criterion.get("severity", "")
+    title, event = title_of(concept, needs), title_of(criterion["event"], needs)
+    moment = f"{needs.procedure(criterion['event'])}.performed.first()"
+    after = Formula(f"{needs.condition(concept, severity)}.where(onset >= {moment}).exists()")
+    reads = f"{title} that began after {event}"
+    if severity:
+        return after, f"{reads}, {title_of(severity, needs)}", Asks(f"Severity of {title}, coded?", "not-recorded")
+    doubts = [_perhaps_after(records, moment) for records in needs.condition_in_doubt(concept)]
+    asks = Asks(f"Dates of {event} and of the onset of {title}", "not-recorded")
+    return met_or_open(after, either(*doubts)), reads, asks
+
+
+def _perhaps_after(records: str, moment: str) -> Formula:
+    """One of the records began after the moment, has no onset, or cannot be compared with it."""
+    dated = Formula(f"{records}.where(onset >= {moment} or onset < {moment}).exists()")
+    return either(
+        Formula(f"{records}.where(onset >= {moment}).exists()"),
+        Formula(f"{records}.where(onset.exists().not()).exists()"),
+        both(exists(records), negated(dated)),
+    )

@@ -82,6 +82,7 @@ EXTENSIONS = (
             Part("intervention", "string", "What the unit is about"),
             Part("reader", "code", "patient or both; professionals when left out", 0),
             Part("with", "id", "Ids of the actions beside which a line stands; any = every card", 0, _MANY),
+            Part("anchor", "id", "Names of conditions that silence the unit where only missing data leave them open", 0, _MANY),
             Part("opensWhen", "Expression", "A line opens a card of its own while this holds", 0),
             Part("prints", "Expression", "An input whose newest result the card repeats as recorded", 0, _MANY),
         ),

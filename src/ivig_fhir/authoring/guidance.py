@@ -163,6 +163,7 @@ class Unit:
     where: str
     patient: str = ""
     population: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
     when: tuple[Criterion, ...] = ()
     hooks: tuple[str, ...] = ()
     orders: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ def unit_extensions(unit: Unit, guidance: Guidance, needs: Needs, opens: dict[st
     if unit.reader:
         shown.append(extension("reader", valueCode=unit.reader))
     shown += [extension("with", valueId=name) for name in unit.with_units]
+    shown += [extension("anchor", valueId=name) for name in unit.anchors]
     if opens:
         shown.append(extension("opensWhen", valueExpression=opens))
     shown += [extension("prints", valueExpression=needs.printed(name)) for name in unit.prints]

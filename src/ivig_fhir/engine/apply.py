@@ -78,7 +78,7 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         return Finding(unit, SILENT, silent_for=f"does not speak on {hook}")
     verdicts = []
     for criterion in unit.criteria:
-        verdict = _verdict(criterion, content, facts)
+        verdict = _verdict(criterion, unit, content, facts)
         verdicts.append((criterion, verdict))
         if verdict.truth is False:
             break
@@ -122,12 +122,13 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
     )
 
 
-def _verdict(criterion: Criterion, content: Content, facts: Facts) -> Verdict:
+def _verdict(criterion: Criterion, unit: Unit, content: Content, facts: Facts) -> Verdict:
     """Data that could not be had never anchor a unit: a disease is unknown only while something points to it."""
     verdict = criterion.condition.evaluate(facts)
     if verdict.truth is None and criterion.condition.inputs & facts.unavailable:
         keys = {content.requirements[name].key for name in criterion.condition.inputs}
-        if keys <= ANCHORS and criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is False:
+        anchor = keys <= ANCHORS or criterion.id in unit.anchors
+        if anchor and criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is False:
             return Verdict(False)
     return verdict
 

@@ -89,6 +89,7 @@ class Unit:
     newer: tuple[str, ...]
     yields_to: tuple[str, ...]
     stands_with: frozenset[str]
+    anchors: frozenset[str]
     opens: Criterion | None
     warning: Criterion | None
     proposal: Proposal | None
@@ -203,6 +204,7 @@ class _Loader:
             newer=self.codes(action, "ivig-newer"),
             yields_to=self.codes(action, "ivig-yields-to"),
             stands_with=frozenset(item["valueId"] for item in extensions(shown, "with")),
+            anchors=frozenset(item["valueId"] for item in extensions(shown, "anchor")),
             opens=self.criterion(opens, where, compile_condition) if opens else None,
             warning=self.criterion(dynamic["expression"], where, compile_priority) if dynamic else None,
             proposal=self.proposal(action, where),
