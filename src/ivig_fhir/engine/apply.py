@@ -86,7 +86,9 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
     if any(verdict.truth is False for _, verdict in verdicts):
         return Finding(unit, SILENT, trace=trace, silent_for=verdicts[-1][0].reads)
     for number, (criterion, verdict) in enumerate(verdicts):
-        if (number == 0 or criterion.id == OCCASION) and _for_want_of_data(criterion, verdict, facts):
+        anchored = any(other.decided_by for _, other in verdicts[:number])
+        first = number == 0 or (criterion.id == OCCASION and not anchored)
+        if first and _for_want_of_data(criterion, verdict, facts):
             return Finding(unit, SILENT, trace=trace, silent_for=criterion.reads)
     open_ones = [criterion for criterion, verdict in verdicts if verdict.truth is None]
     missing = [item for criterion in open_ones for item in _missing(criterion, content, facts)]

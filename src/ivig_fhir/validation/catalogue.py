@@ -2,7 +2,10 @@
 
 from importlib import import_module
 
-_MODULES = ("reading", "inputs", "structure", "links", "expressions", "evidence")
+_MODULES = (
+    *("reading", "inputs", "structure", "data_types", "definitional", "value_sets", "structures", "bundles"),
+    *("contained", "narrative", "links", "expressions", "terminology", "editorial", "evidence", "profiles", "official"),
+)
 
 
 def load() -> None:

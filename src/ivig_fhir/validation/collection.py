@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ivig_fhir.validation.elements import Element, table
+from ivig_fhir.validation.findings import Fault, Path
 from ivig_fhir.validation.nodes import Artefact, Node
 
 # What no set of files has to bring along: the standard itself and the terminologies it names.
@@ -19,9 +21,31 @@ KNOWN_ELSEWHERE = (
     "http://cts.nlm.nih.gov/",
     "http://www.nlm.nih.gov/",
     "http://fhir.org/",
+    "http://www.cms.gov/Medicare/",
+    "http://www.whocc.no/",
     "urn:",
 )
 HOUSE_EXTENSION = "/StructureDefinition/ivig-"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Link:
+    """A canonical at a place of a node, and the artefacts that it leads to."""
+
+    node: Node
+    element: Element
+    steps: Path
+    text: str
+    found: list[Artefact]
+
+    @property
+    def url(self) -> str:
+        """The canonical without version and fragment."""
+        return self.text.partition("|")[0].partition("#")[0]
+
+    def fault(self, seen: str, allowed: str = "", hint: str = "") -> Fault:
+        """A fault at this canonical."""
+        return self.node.fault(*self.steps, seen=seen, allowed=allowed, hint=hint)
 
 
 @dataclass(eq=False)
@@ -33,41 +57,66 @@ class Collection:
     by_url: dict[str, list[Artefact]] = field(default_factory=lambda: defaultdict(list))
     by_name: dict[str, list[Artefact]] = field(default_factory=lambda: defaultdict(list))
     bases: set[str] = field(default_factory=set)
+    systems: dict[tuple[str, str], dict[str, list[str]] | None] = field(default_factory=dict)
+    by_type: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         for artefact in self.artefacts:
-            if artefact.url and not is_contained(artefact):
+            for node in artefact.nodes:
+                self.by_type[node.type].append(node)
+            if is_contained(artefact):
+                continue
+            if artefact.url:
                 self.by_url[artefact.url].append(artefact)
                 self.bases.add(base_of(artefact.url))
-            if artefact.id and not is_contained(artefact):
+            if artefact.id:
                 self.by_name[artefact.name].append(artefact)
         self.bases.discard("")
 
-    def resolve(self, canonical: str) -> list[Artefact]:
-        """The artefacts with this canonical; `|version` and `#fragment` are left to the caller."""
-        return self.by_url.get(canonical.partition("|")[0].partition("#")[0], [])
+    def resolve(self, canonical: str, version: str) -> list[Artefact]:
+        """The artefacts with this canonical or relative Type/id, those of the same FHIR version if there are any.
+
+        `|version` and `#fragment` are left to the caller.
+        """
+        url = canonical.partition("|")[0].partition("#")[0]
+        found = self.by_url.get(url) or ([] if "//" in url else self.by_name.get(url, []))
+        return [item for item in found if item.version == version] or found
 
     def is_elsewhere(self, url: str) -> bool:
         """Whether a URL is known, or declared, to be defined outside the files given."""
         return url.startswith(KNOWN_ELSEWHERE) or url.startswith(self.external)
 
-    def canonicals(self) -> Iterator[tuple[Node, Element, tuple[str | int, ...], str]]:
-        """(node, element, steps from it, text) of every canonical in the set, #contained ones left out."""
+    @cached_property
+    def links(self) -> list[Link]:
+        """Every canonical in the set that is no #contained one."""
+        return [link for artefact in self.artefacts for node in artefact.nodes for link in self._links_of(node)]
+
+    def _links_of(self, node: Node) -> Iterator[Link]:
+        version = node.artefact.version
+        allowed = table(node.type, version)
+        for name in allowed.canonicals & node.value.keys() if allowed else ():
+            value = node.value[name]
+            for place, item in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(item, str) and item and not item.startswith("#") and allowed:
+                    steps = (name, place) if isinstance(value, list) else (name,)
+                    yield Link(node, allowed.elements[name], steps, item, self.resolve(item, version))
+
+    @cached_property
+    def named_urls(self) -> set[str]:
+        """Every URL that an artefact names, its own url left out: canonicals, systems, extensions, references."""
+        found = {link.url for link in self.links}
         for artefact in self.artefacts:
             for node in artefact.nodes:
-                allowed = table(node.type, artefact.version)
-                for name in allowed.canonicals & node.value.keys() if allowed else ():
-                    value = node.value[name]
-                    items = value if isinstance(value, list) else [value]
-                    for place, item in enumerate(items):
-                        if isinstance(item, str) and item and not item.startswith("#"):
-                            steps = (name, place) if isinstance(value, list) else (name,)
-                            yield node, allowed.elements[name], steps, item  # type: ignore[union-attr]
+                for name in ("system", "url", "reference", "resource", "definitionUri", "valueUri", "valueCanonical"):
+                    value = node.value.get(name)
+                    if isinstance(value, str) and not (node.above is None and name == "url"):
+                        found.add(value.partition("|")[0].partition("#")[0])
+        return found
 
     def nodes(self, *types: str) -> Iterator[Node]:
         """Every node of these types, in every artefact."""
-        for artefact in self.artefacts:
-            yield from (node for node in artefact.nodes if node.type in types)
+        for kind in types:
+            yield from self.by_type.get(kind, ())
 
 
 def is_contained(artefact: Artefact) -> bool:

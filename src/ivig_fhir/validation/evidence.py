@@ -1,29 +1,32 @@
-"""The evidence layer: what a recommendation rests on can be looked up."""
+"""The evidence layer: what a recommendation rests on can be looked up, and a figure says of how many."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ivig_fhir.fhir import CORE
-from ivig_fhir.validation.collection import HOUSE_EXTENSION
+from ivig_fhir.validation.collection import HOUSE_EXTENSION, Collection
 from ivig_fhir.validation.findings import Fault
+from ivig_fhir.validation.invariants import Value, has, items, text, within
+from ivig_fhir.validation.membership import code_system
 from ivig_fhir.validation.nodes import Node
-from ivig_fhir.validation.rules import layer
+from ivig_fhir.validation.rules import SET, layer
 
 rule = layer("evidence")
 
 _RATED = (f"{CORE}/cqf-strengthOfRecommendation", f"{CORE}/cqf-qualityOfEvidence")
-_CITING = ("citation", "documentation", "justification", "derived-from")
+_CITING = ("citation", "documentation", "justification", "derived-from", "cites", "supported-with")
+_COUNTS = ("numberOfParticipants", "knownDataCount")
+_OF_HOW_MANY = re.compile(r"denominator", re.IGNORECASE)
 
 
-def _extension_urls(node: Node) -> list[str]:
-    return [url for _, item in node.objects("extension") if isinstance(url := item.get("url"), str)]
-
-
-def _recommends(node: Node) -> bool:
+def recommends(value: Value) -> bool:
+    """Whether an action carries a strength, a quality of evidence, a direction, or is one of our units."""
+    urls = [text(item, "url") for item in items(value, "extension")]
     return any(
         url in _RATED or url.endswith("/cpg-directionOfRecommendation") or HOUSE_EXTENSION + "shown" in url
-        for url in _extension_urls(node)
+        for url in urls
     )
 
 
@@ -31,6 +34,48 @@ def _recommends(node: Node) -> bool:
 def evidence_cited(node: Node) -> Iterator[Fault]:
     """An action that recommends (it has a strength, a quality of evidence, a direction, or our ivig-shown) cites at
     least one statement or publication in documentation (PK-10)."""
-    cited = [item for _, item in node.objects("documentation") if item.get("type") in _CITING]
-    if _recommends(node) and not cited:
+    cited = [item for item in items(node.value, "documentation") if text(item, "type") in _CITING]
+    if recommends(node.value) and not cited:
         yield node.fault(seen="a recommendation without citation", allowed="documentation of type citation")
+
+
+@rule("rating-statement", on="PlanDefinitionAction")
+def rating_names_statement(node: Node) -> Iterator[Fault]:
+    """A rating (our extension ivig-rating) names its source, its wording and the statement that says so, and the
+    action cites that statement in its documentation."""
+    cited = {text(item, "label") for item in items(node.value, "documentation")}
+    for place, rating in enumerate(items(node.value, "extension")):
+        if HOUSE_EXTENSION + "rating" not in text(rating, "url"):
+            continue
+        parts = {text(item, "url"): item for item in items(rating, "extension")}
+        statement = text(parts.get("statement", {}), "valueCode") or text(parts.get("statement", {}), "valueString")
+        missing = [name for name in ("source", "wording", "statement") if name not in parts]
+        if missing:
+            yield node.fault("extension", place, seen=f"a rating without {', '.join(missing)}")
+        elif statement not in cited:
+            yield node.fault("extension", place, seen=f"a rating by {statement}, which the action does not cite")
+
+
+@rule("statement-exists", on=SET)
+def fragment_exists(collection: Collection) -> Iterator[Fault]:
+    """A citation that leads to a code of a code system among the files (…/CodeSystem/x#code) names one that is
+    there."""
+    for node in collection.nodes("RelatedArtifact"):
+        url, _, code = text(node.value, "url").partition("#")
+        known = code_system(collection, url, node.artefact.version) if code else None
+        if known is not None and code not in known:
+            yield node.fault("url", seen=f"{code}, which {url} does not have")
+
+
+@rule("figure-denominator", on="EvidenceStatistic", elsewhere="warning")
+def figure_has_denominator(node: Node) -> Iterator[Fault]:
+    """A figure says of how many: sampleSize with numberOfParticipants or knownDataCount, or the words "denominator
+    unclear" in its description or a note."""
+    size = within(node.value, "sampleSize")
+    words = [text(node.value, "description"), text(size, "description")]
+    words += [text(note, "text") for holder in (node.value, size) for note in items(holder, "note")]
+    counted = any(has(size, name) for name in _COUNTS)
+    said = counted or any(_OF_HOW_MANY.search(word) for word in words)
+    if has(node.value, "quantity", "numberOfEvents", "numberAffected") and not said:
+        allowed = 'sampleSize.numberOfParticipants, or "denominator unclear"'
+        yield node.fault(seen="a figure without denominator", allowed=allowed)

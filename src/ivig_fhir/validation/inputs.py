@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ rule = layer("json")
 _LINES = (".ndjson", ".jsonl")
 _PACKAGE = (".tgz", ".tar.gz")
 _NOT_CONTENT = {"package.json", ".index.json", "package-lock.json"}
+_MANIFEST = ("name", "version", "description", "author", "dependencies")
+_PACKAGE_NAME = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+(#.*)?")
 MEGABYTE = 1024 * 1024
 
 
@@ -26,7 +29,8 @@ class Reader:
 
     most_megabytes: int
     findings: list[Finding] = field(default_factory=list)
-    files: int = 0
+    files: list[str] = field(default_factory=list)
+    stated: dict[Path, str] = field(default_factory=dict)
 
     def documents(self, path: Path) -> Iterator[Document]:
         """Every Document of a file, of a folder with what is below it, or of a package."""
@@ -52,7 +56,7 @@ class Reader:
         return found
 
     def _file(self, file: Path, group: str) -> Iterator[Document]:
-        self.files += 1
+        self.files.append(str(file))
         try:
             with file.open("rb") as stream:
                 if file.name.endswith(_PACKAGE):
@@ -60,7 +64,7 @@ class Reader:
                 elif file.suffix in _LINES:
                     yield from self._lines(str(file), stream, group)
                 else:
-                    yield from self._text(str(file), stream, group)
+                    yield from self._text(str(file), stream, group, self._beside(file.parent))
         except OSError as error:
             self.findings.append(reported(unreadable, str(file), error.strerror or str(error)))
 
@@ -73,6 +77,15 @@ class Reader:
         if document is not None:
             document.group, document.stated = group, stated
             yield document
+
+    def _beside(self, folder: Path) -> str:
+        """The FHIR version that the package.json of a folder states, if it is one of FHIR."""
+        if folder not in self.stated:
+            manifest = folder / "package.json"
+            content = manifest.read_bytes() if manifest.is_file() else b""
+            document = read(str(manifest), content, []) if content else None
+            self.stated[folder] = stated_version(document.data) if document else ""
+        return self.stated[folder]
 
     def _lines(self, name: str, stream: BinaryIO, group: str) -> Iterator[Document]:
         for number, line in enumerate(stream, 1):
@@ -98,6 +111,7 @@ class Reader:
         else:
             for document in self._text(f"{file}!{manifest.name}", package.extractfile(manifest), str(file)):
                 stated = stated_version(document.data)
+                self.findings.extend(_manifest_faults(document))
         for member in members:
             if _is_content(member.name):
                 yield from self._text(f"{file}!{member.name}", package.extractfile(member), str(file), stated)
@@ -125,6 +139,26 @@ def _is_content(name: str) -> bool:
 
 def _hidden(file: Path, folder: Path) -> bool:
     return any(part.startswith(".") or part == "node_modules" for part in file.relative_to(folder).parts)
+
+
+def _manifest_faults(manifest: Document) -> Iterator[Finding]:
+    data = manifest.data if isinstance(manifest.data, dict) else {}
+    missing = [name for name in _MANIFEST if not data.get(name)]
+    if missing:
+        yield reported(incomplete_manifest, manifest.file, f"no {', '.join(missing)}", ", ".join(_MANIFEST))
+    name = str(data.get("name", ""))
+    if name and not _PACKAGE_NAME.fullmatch(name):
+        yield reported(
+            incomplete_manifest, manifest.file, f"the name {name}", "two or more lower-case parts: org.example"
+        )
+    if data.get("dependencies") and not stated_version(data):
+        yield reported(incomplete_manifest, manifest.file, "no core package", "dependencies: hl7.fhir.r4.core 4.0.1")
+
+
+@rule("package-manifest", "warning")
+def incomplete_manifest() -> None:
+    """package.json of a FHIR package has name (two or more lower-case parts), version, description, author and
+    dependencies, with the core package of its FHIR version among them (PK-01)."""
 
 
 @rule("file-unreadable")

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ivig_fhir.problems import problem
+from ivig_fhir.validation.packages import CACHE
 from ivig_fhir.validation.rules import RULES
 
 TABLE = "tool.ivig-fhir.validate"
+_TABLES = {"ivig-fhir.toml": ("validate",), "pyproject.toml": tuple(TABLE.split("."))}
 _LISTS = ("rules", "ignore", "strict", "external", "context", "packages")
 
 
@@ -19,8 +21,8 @@ _LISTS = ("rules", "ignore", "strict", "external", "context", "packages")
 class Options:
     """`rules`: only these (ids or layers). `ignore`: ids, layers, or id:glob of files. `strict`: canonical bases
     whose content is held to the house rules. `external`: URL prefixes that are defined elsewhere. `context`: files
-    that resolve links and are not checked. `packages`: FHIR core packages (.tgz). `fhir_version`: where a file
-    states none."""
+    that resolve links and are not checked. `packages`: FHIR core packages (.tgz). `cache`: the folder of those that
+    FHIR tools have fetched. `fhir_version`: where a file states none. `max_size`: megabytes."""
 
     rules: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -29,6 +31,7 @@ class Options:
     context: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     fhir_version: str = ""
+    cache: str = str(CACHE)
     fail_on: str = "error"
     max_size: int = 64
 
@@ -57,13 +60,20 @@ def checked(options: Options) -> Options:
 
 def read_options(folder: Path) -> Options:
     """The options of ivig-fhir.toml, or of [tool.ivig-fhir.validate] in pyproject.toml, in a folder."""
-    for name, path in (("ivig-fhir.toml", ("validate",)), ("pyproject.toml", ("tool", "ivig-fhir", "validate"))):
+    for name, path in _TABLES.items():
         file = folder / name
-        if file.is_file():
-            found = _table(file, path)
-            if found is not None:
-                return _options(file, found)
+        found = _table(file, path) if file.is_file() else None
+        if found is not None:
+            return _options(file, found)
     return Options()
+
+
+def read_options_file(file: Path) -> Options:
+    """The options of one configuration file. Raises Problem('malformed') when it has none."""
+    found = _table(file, _TABLES.get(file.name, ("validate",)))
+    if found is None:
+        raise problem("malformed", str(file), "has no table for this command", f"[validate], or [{TABLE}] in pyproject")
+    return _options(file, found)
 
 
 def _table(file: Path, path: tuple[str, ...]) -> dict[str, Any] | None:

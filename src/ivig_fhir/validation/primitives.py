@@ -73,7 +73,7 @@ _ADDRESS = Primitive((str,), lambda value: value and _URI.fullmatch(value), "a U
 _UUID = r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 PRIMITIVES: dict[str, Primitive] = {
-    "boolean": Primitive((bool,), lambda value: True, "true or false", "boolean-form"),
+    "boolean": Primitive((bool,), lambda value: True, "true or false", "value-type"),
     "integer": Primitive((int,), _between(-_INT - 1, _INT), "a whole number of 32 bits", "number-form"),
     "unsignedInt": Primitive((int,), _between(0, _INT), "a whole number from 0", "number-form"),
     "positiveInt": Primitive((int,), _between(1, _INT), "a whole number from 1", "number-form"),

@@ -26,8 +26,9 @@ _NO_NUMBER = re.compile(r"\b(NaN|-?Infinity)\b")
 class Document:
     """A JSON text that was read: a file, a line of NDJSON, a member of a package.
 
-    `group` names what it came with (folder, package): there versions agree. `stated` is the FHIR version that
-    a package.json beside it states. `named` is a file that was asked for, not met in a folder. `first_line` is its line in the file.
+    `group` names what it came with (folder, package): there versions agree. `stated` is the FHIR version that a
+    package.json beside it states. `first_line` is its line in the file. `checked` is false for files that only
+    resolve links, `named` true for a file that was asked for, not met in a folder.
     """
 
     file: str

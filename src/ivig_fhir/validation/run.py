@@ -2,72 +2,72 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ivig_fhir.problems import Outcome
-from ivig_fhir.validation import catalogue, versions
-from ivig_fhir.validation.collection import Collection, house_bases
-from ivig_fhir.validation.elements import R4
-from ivig_fhir.validation.findings import ERROR, SEVERITIES, WARNING, Fault, Finding, fhirpath
+from ivig_fhir.fhir import ICD10CM
+from ivig_fhir.validation import catalogue
+from ivig_fhir.validation.collection import Collection, house_bases, is_contained
+from ivig_fhir.validation.findings import Fault, Finding
 from ivig_fhir.validation.inputs import Reader
 from ivig_fhir.validation.nodes import Artefact
+from ivig_fhir.validation.official import Official, code_is_bound, matches_schema, official_for
 from ivig_fhir.validation.options import Options, checked
-from ivig_fhir.validation.positions import Lines, offsets
+from ivig_fhir.validation.packages import CorePackage, core_packages
 from ivig_fhir.validation.reading import Document
-from ivig_fhir.validation.rules import RULES, SET, Rule
+from ivig_fhir.validation.result import Result, in_order, located
+from ivig_fhir.validation.rules import RULES, SET, Rule, layer
+from ivig_fhir.validation.terminology import icd10cm_table
+from ivig_fhir.validation.versions import Decided, decide
 from ivig_fhir.validation.walk import Walk
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+rule = layer("json")
+
+# What a rule may stumble over when the JSON has another shape than its type; anything else is a bug and is raised.
+_STUMBLES = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run found, by file and line; `checked` counts files, `artefacts` resources."""
-
-    findings: tuple[Finding, ...]
-    files: int = 0
-    artefacts: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> Outcome:
-        """The findings in the one vocabulary of problems."""
-        return Outcome(tuple(finding.issue for finding in self.findings))
-
-    def count(self, severity: str) -> int:
-        """How many findings have a severity."""
-        return sum(finding.severity == severity for finding in self.findings)
-
-    def fails(self, fail_on: str) -> bool:
-        """Whether a finding is as severe as `fail_on`, or more."""
-        return any(self.count(severity) for severity in SEVERITIES[: SEVERITIES.index(fail_on) + 1])
+@rule("rule-failed")
+def rule_failed(artefact: Artefact, failed: Rule, error: Exception) -> Iterable[Fault]:
+    """A rule could not be applied to this artefact, so that what it looks for was not checked. Please report it."""
+    return [artefact.fault(seen=f"the rule {failed.id} stopped: {type(error).__name__}: {error}")]
 
 
 @dataclass
 class _Run:
     options: Options
-    progress: Progress
     faults: list[tuple[Rule, Fault]] = field(default_factory=list)
     artefacts: list[Artefact] = field(default_factory=list)
+    misshapen: set[Artefact] = field(default_factory=set)
     rules: dict[str, list[Rule]] = field(default_factory=lambda: defaultdict(list))
     by_check: dict[Any, Rule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for rule in RULES.values():
-            self.by_check[rule.check] = rule
-            for place in rule.on:
-                self.rules[place].append(rule)
+        for item in RULES.values():
+            self.by_check[item.check] = item
+            for place in item.on:
+                self.rules[place].append(item)
 
     def report(self, check: Any, faults: Iterable[Fault]) -> None:
-        rule = self.by_check[check]
-        self.faults.extend((rule, fault) for fault in faults)
+        found = [(self.by_check[check], fault) for fault in faults]
+        self.faults.extend(found)
+        self.misshapen.update(fault.place.artefact for _, fault in found)
+
+    def apply(self, check: Any, artefact: Artefact, *subject: Any) -> None:
+        """One rule on one subject; what it stumbles over is a finding, unless the structure rules have said why."""
+        found = self.by_check[check]
+        try:
+            self.faults.extend([(found, fault) for fault in check(*subject)])
+        except _STUMBLES as error:
+            if artefact not in self.misshapen:
+                self.faults.extend((self.by_check[rule_failed], each) for each in rule_failed(artefact, found, error))
 
     def walk(self, document: Document, version: str) -> None:
-        due = [Artefact(document, document.data if isinstance(document.data, dict) else {}, version=version)]
+        due = [Artefact(document, document.data if isinstance(document.data, dict) else {})]
         while due:
             artefact = due.pop()
             artefact.version = version
@@ -76,94 +76,92 @@ class _Run:
             self.artefacts.append(artefact)
             due.extend(walk.inner)
 
-    def look(self, collection: Collection) -> None:
-        everywhere = self.rules["Resource"]
+    def look(self, collection: Collection, packages: dict[str, CorePackage]) -> None:
+        known = {version: Official(package, version) for version, package in packages.items()}
         for artefact in self.artefacts:
-            if not artefact.document.checked:
-                continue
-            for node in artefact.nodes:
-                for rule in self.rules.get(node.type, ()) if node.above else (*everywhere, *self.rules[node.type]):
-                    self.report(rule.check, rule.check(node))
-        for rule in self.rules[SET]:
-            self.report(rule.check, rule.check(collection))
+            if artefact.document.checked:
+                self.look_at(artefact)
+                self.ask(artefact, known.get(artefact.version))
+        for found in self.rules[SET] if self.artefacts else ():
+            self.apply(found.check, self.artefacts[0], collection)
+
+    def look_at(self, artefact: Artefact) -> None:
+        for node in artefact.nodes:
+            everywhere = self.rules["Resource"] if node.above is None else ()
+            for found in (*everywhere, *self.rules.get(node.type, ())):
+                self.apply(found.check, artefact, node)
+
+    def ask(self, artefact: Artefact, official: Official | None) -> None:
+        if official is None or artefact in self.misshapen:
+            return
+        self.apply(matches_schema, artefact, artefact, official)
+        for node in artefact.nodes:
+            self.apply(code_is_bound, artefact, node, official)
 
 
 def validate(paths: Iterable[str | Path], options: Options | None = None, progress: Progress | None = None) -> Result:
     """Check files, folders, NDJSON and packages. Never raises for what they hold; Problem for wrong options."""
     catalogue.load()
     options = checked(options or Options())
-    run = _Run(options, progress or (lambda text: None))
-    reader = Reader(options.max_size)
-    documents = [document for path in paths for document in reader.documents(Path(path))]
-    for path in options.context:
-        for document in reader.documents(Path(path)):
-            document.checked = False
-            documents.append(document)
-    for document, version in _versions(documents, options):
-        run.walk(document, version)
+    run, reader = _Run(options), Reader(options.max_size)
+    documents = _read(reader, paths, options.context)
+    decided = decide(documents, options.fhir_version)
+    for place, document in enumerate(documents):
+        if progress:
+            progress(document.file, place, len(documents))
+        run.walk(document, decided.versions[place])
     collection = Collection(run.artefacts, options.external)
-    strict = {*options.strict, *house_bases(run.artefacts)}
-    for artefact in run.artefacts:
-        owner = artefact
-        while not owner.url and owner.container is not None:
-            owner = owner.container
-        artefact.strict = any(owner.url.startswith(base.rstrip("/") + "/") for base in strict)
-    run.look(collection)
-    findings = [*reader.findings, *_findings(run.faults)]
-    wanted = [finding for finding in findings if options.wants(finding.rule, finding.file)]
-    wanted.sort(key=lambda item: (item.file, item.line, item.column, SEVERITIES.index(item.severity), item.rule))
-    return Result(tuple(dict.fromkeys(wanted)), reader.files, len(run.artefacts))
-
-
-def _versions(documents: list[Document], options: Options) -> list[tuple[Document, str]]:
-    """Each document with its version: stated, asked for, shaped like one, like its neighbours, or R4."""
-    known: dict[int, str] = {}
-    groups: dict[str, Counter[str]] = defaultdict(Counter)
-    asked = versions.version_of(options.fhir_version)
-    for place, document in enumerate(documents):
-        found = versions.stated(document.data) or versions.version_of(document.stated) or asked
-        known[place] = found or versions.shaped(document.data)
-        if known[place]:
-            groups[document.group][known[place]] += 1
-    result = []
-    for place, document in enumerate(documents):
-        near = groups[document.group].most_common(1)
-        result.append((document, known[place] or (near[0][0] if near else R4)))
-    return result
-
-
-def _findings(faults: list[tuple[Rule, Fault]]) -> list[Finding]:
-    by_document: dict[int, list[tuple[Rule, Fault]]] = defaultdict(list)
-    for rule, fault in faults:
-        if fault.place.artefact.document.checked:
-            by_document[id(fault.place.artefact.document)].append((rule, fault))
-    found = []
-    for group in by_document.values():
-        document = group[0][1].place.artefact.document
-        at = offsets(document.text, {fault.place.path for _, fault in group})
-        lines = Lines(document.text)
-        for rule, fault in group:
-            line, column = lines.at(at[fault.place.path])
-            found.append(_finding(rule, fault, line + document.first_line - 1, column))
-    return found
-
-
-def _finding(rule: Rule, fault: Fault, line: int, column: int) -> Finding:
-    artefact = fault.place.artefact
-    data = artefact.document.data
-    root = str(data.get("resourceType") or "$") if isinstance(data, dict) else "$"
-    return Finding(
-        rule.id,
-        rule.severity if artefact.strict else rule.elsewhere,
-        artefact.document.file,
-        fault.seen,
-        fault.allowed,
-        fault.hint,
-        fhirpath(fault.place.path, root),
-        artefact.name,
-        line,
-        column,
+    _hold_to_house_rules(run.artefacts, options.strict)
+    packages = {version: found for version, found in _speaking(decided, options).items() if found is not None}
+    run.look(collection, packages)
+    findings = [*reader.findings, *located(run.faults)]
+    notes = (*decided.notes, *_unchecked(decided, packages, run.artefacts))
+    return Result(
+        in_order(findings, options.wants),
+        tuple(reader.files),
+        sum(item.document.checked for item in run.artefacts),
+        notes,
     )
 
 
-__all__ = ["ERROR", "WARNING", "Options", "Result", "validate"]
+def _read(reader: Reader, paths: Iterable[str | Path], context: Iterable[str]) -> list[Document]:
+    documents = [document for path in paths for document in reader.documents(Path(path))]
+    beside = Reader(reader.most_megabytes)  # what is wrong with the context is not what was asked
+    for path in context:
+        for document in beside.documents(Path(path)):
+            document.checked = False
+            documents.append(document)
+    return documents
+
+
+def _hold_to_house_rules(artefacts: list[Artefact], strict: tuple[str, ...]) -> None:
+    bases = tuple(base.rstrip("/") + "/" for base in {*strict, *house_bases(artefacts)})
+    for artefact in artefacts:
+        owner = artefact
+        while is_contained(owner) and owner.container is not None:
+            owner = owner.container
+        artefact.strict = owner.url.startswith(bases)
+
+
+def _speaking(decided: Decided, options: Options) -> dict[str, CorePackage | None]:
+    packages = core_packages(options.packages, Path(options.cache).expanduser())
+    return {version: official_for(version, packages) for version in sorted(set(decided.versions))}
+
+
+def _unchecked(decided: Decided, packages: dict[str, CorePackage], artefacts: list[Artefact]) -> list[str]:
+    """What could not be checked, and what would make it possible."""
+    missing = sorted(set(decided.versions) - set(packages))
+    notes = [
+        f"not checked for {version}: HL7's JSON Schema and required bindings (no core package; docs/validate.md)"
+        for version in missing
+    ]
+    if icd10cm_table() is None and any(_has_icd10cm(artefact) for artefact in artefacts):
+        notes.append("not checked: whether ICD-10-CM codes exist (pip install simple-icd-10-cm)")
+    return notes
+
+
+def _has_icd10cm(artefact: Artefact) -> bool:
+    return any(node.value.get("system") == ICD10CM for node in artefact.nodes)
+
+
+__all__ = ["Finding", "Options", "Result", "validate"]

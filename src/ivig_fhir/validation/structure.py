@@ -138,7 +138,6 @@ def _form(identifier: str, explanation: str) -> None:
 
 
 FORMS: dict[str, Any] = {}
-_form("boolean-form", "A boolean is true or false.")
 _form("number-form", "A number is out of the range of its type, or no whole number where one belongs.")
 _form("string-form", "A text is empty, blank, longer than 1 MB, or holds control characters.")
 _form("uri-form", "A URI, URL, canonical, OID or UUID holds a space or is not of its form.")

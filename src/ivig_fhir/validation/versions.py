@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ivig_fhir.validation.elements import R4, R4B, R5, VERSIONS, Table, table
 from ivig_fhir.validation.primitives import PRIMITIVES
+from ivig_fhir.validation.reading import Document
 
 _STATED = {"4.0": R4, "4.3": R4B, "5.0": R5}
 _PROFILE = re.compile(r"^http://hl7\.org/fhir/(\d\.\d)/")
 _SAMPLE = 3  # items of a list that are looked at
 _LEVELS = 4
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The version of each document, in their order, and what was assumed for some of them."""
+
+    versions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def decide(documents: list[Document], asked: str) -> Decided:
+    """Each document's version: what it states, else what was asked for, else the one version that has its elements,
+    else that of the documents beside it, else R4."""
+    known = [
+        stated(item.data) or version_of(item.stated) or version_of(asked) or shaped(item.data) for item in documents
+    ]
+    beside: dict[str, Counter[str]] = defaultdict(Counter)
+    for document, version in zip(documents, known, strict=True):
+        beside[document.group][version] += bool(version)
+    found, assumed = [], 0
+    for document, version in zip(documents, known, strict=True):
+        near = [name for name, count in beside[document.group].most_common(1) if count]
+        assumed += not version and not near and document.checked and isinstance(document.data, dict)
+        found.append(version or (near[0] if near else R4))
+    note = f"{assumed} files state no FHIR version and fit several: checked as R4 (--fhir-version says otherwise)"
+    return Decided(tuple(found), (note,) if assumed else ())
 
 
 def version_of(text: str) -> str:
