@@ -17,7 +17,7 @@ from ivig_fhir.cds_hooks.requests import (
 )
 from ivig_fhir.cds_hooks.selection import TopicCard, select
 from ivig_fhir.cds_hooks.wording import Setting
-from ivig_fhir.engine.apply import Finding, apply
+from ivig_fhir.engine.apply import Finding, apply, asleep
 from ivig_fhir.engine.inputs import Index, build_index, gather
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.knowledge.content import Content
@@ -42,6 +42,8 @@ class Responder:
     def __init__(self, content: Content) -> None:
         self.content = content
         self.index: Index = build_index(content.requirements.values())
+        self.asleep = asleep(content)
+        self.keys = {hook: _keys(hook, content) for hook in content.hooks}
 
     def answer(self, request: HookRequest, today: date, origin: Origin) -> dict[str, Any]:
         """{"cards": […]}. Raises Problem('missing-data') and Problem('unusable')."""
@@ -63,7 +65,7 @@ class Responder:
         """Every unit's finding for this record, and the cards."""
         facts = gather(record, self.content, self.index, today)
         findings = tuple(
-            finding for plan in self.content.plans for finding in apply(plan, self.content, facts, request.hook)
+            finding for plan in self.content.plans for finding in apply(plan, self.content, facts, request.hook, self.asleep)
         )
         speaks = request.hook not in ORDER_HOOKS or self._order_in_question(facts)
         cards = select(findings, self.content, request.reader) if speaks else []
@@ -78,15 +80,8 @@ class Responder:
         return requirement is not None and requirement.key == DRAFTS
 
     def _not_evaluated(self, request: HookRequest, record: PatientRecord) -> tuple[str, ...]:
-        used = {
-            self.content.requirements[item["id"]].key
-            for plan in self.content.plans
-            if request.hook in plan.hooks
-            for item in plan.inputs
-        }
-        return tuple(
-            key for key in self.content.prefetch if key in used and key in record.unavailable | record.incomplete
-        )
+        lost = record.unavailable | record.incomplete
+        return tuple(key for key in self.content.prefetch if key in self.keys[request.hook] and key in lost)
 
     def _without_required(
         self,
@@ -118,3 +113,9 @@ class Responder:
     def _by_value_set(self, name: str) -> bool:
         parts = self.content.requirements[name].filters
         return any(part.from_value_set and part.path != "reasonCode" for part in parts)
+
+
+def _keys(hook: str, content: Content) -> frozenset[str]:
+    """The queries that the plans of a hook read."""
+    plans = (plan for plan in content.plans if hook in plan.hooks)
+    return frozenset(content.requirements[item["id"]].key for plan in plans for item in plan.inputs)

@@ -6,7 +6,9 @@ Kleene logic: a condition that is unknown makes a unit conditional, never silent
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from ivig_fhir.engine.dose import Dose, NoDose, stated_dose
 from ivig_fhir.fhir import Resource
@@ -63,14 +65,43 @@ class Finding:
     silent_for: str = ""
 
 
-def apply(plan: Plan, content: Content, facts: Facts, hook: str) -> list[Finding]:
+@dataclass(frozen=True)
+class Asleep:
+    """A unit that stays silent while none of these inputs has a resource, and what is found of it then."""
+
+    inputs: frozenset[str]
+    finding: Finding
+
+
+def asleep(content: Content) -> dict[str, Asleep]:
+    """Units whose first criterion is false over no data; made once at load, with the finding that apply() gives."""
+    nothing = Facts({}, frozenset(), date.max)
+    found = {}
+    for unit in content.units.values():
+        first = unit.criteria[0] if unit.criteria else None
+        if first and "subject" not in first.condition.inputs and first.condition.evaluate(nothing).truth is False:
+            finding = Finding(unit, SILENT, trace=(Trace(first.reads, False, ()),), silent_for=first.reads)
+            found[unit.id] = Asleep(first.condition.inputs, finding)
+    return found
+
+
+def apply(
+    plan: Plan, content: Content, facts: Facts, hook: str, sleeping: Mapping[str, Asleep] | None = None
+) -> list[Finding]:
     """A finding for every unit of a plan, silent ones included with the criterion that silenced them."""
     for criterion in plan.criteria:
         verdict = criterion.condition.evaluate(facts)
         if verdict.truth is False or _for_want_of_data(criterion, verdict, facts):
             trace = (Trace(criterion.reads, verdict.truth, verdict.decided_by),)
             return [Finding(unit, SILENT, trace=trace, silent_for=criterion.reads) for unit in plan.units]
-    return [_finding(unit, content, facts, hook) for unit in plan.units]
+    findings = []
+    for unit in plan.units:
+        still = sleeping.get(unit.id) if sleeping and hook in unit.hooks else None
+        if still and still.inputs.isdisjoint(facts.inputs) and still.inputs.isdisjoint(facts.unavailable):
+            findings.append(still.finding)
+        else:
+            findings.append(_finding(unit, content, facts, hook))
+    return findings
 
 
 def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:

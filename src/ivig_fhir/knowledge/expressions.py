@@ -8,7 +8,7 @@ side is empty, has several items, or its dates are too coarse to decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ class Facts:
     inputs: Mapping[str, tuple[Resource, ...]]
     unavailable: frozenset[str]
     today: date
+    memo: dict[str, Verdict] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False), Verdict(None)
@@ -62,8 +63,11 @@ class Condition:
     _run: _Closure
 
     def evaluate(self, facts: Facts) -> Verdict:
-        """True, false or unknown over these facts."""
-        return self._run(facts, None)
+        """True, false or unknown over these facts; units share criteria, so each text is evaluated once."""
+        found = facts.memo.get(self.text)
+        if found is None:
+            found = facts.memo[self.text] = self._run(facts, None)
+        return found
 
 
 def compile_condition(text: str) -> Condition:

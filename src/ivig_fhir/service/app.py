@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
+from ssl import SSLContext
 
-from flask import Flask, Response
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.dialects import DIALECTS
 from ivig_fhir.fhir import dumps
+from ivig_fhir.knowledge.code_map import read_code_map, with_code_map
 from ivig_fhir.knowledge.content import Content, load_content
 from ivig_fhir.problems import CATEGORIES, Problem, operation_outcome, problem
-from ivig_fhir.service.routes import hooks_blueprint
+from ivig_fhir.service.addresses import Resolver, system_addresses
+from ivig_fhir.service.cors import allow_origins
+from ivig_fhir.service.fhir_client import FhirAccess
+from ivig_fhir.service.routes import Service, hooks_blueprint
+from ivig_fhir.service.security import Gate
 from ivig_fhir.service.settings import Settings, read_settings
+from ivig_fhir.service.transport import Network, trusted_tls
 
 log = logging.getLogger("ivig_fhir")
+
+SERVICES = "/cds-services"
+# headers that a status is of no use without (RFC 9110)
+_HEADERS = {"unauthorized": ("WWW-Authenticate", "Bearer"), "busy": ("Retry-After", "1")}
 
 
 def today() -> date:
@@ -26,18 +40,72 @@ def today() -> date:
 
 
 def create_app(
-    settings: Settings | None = None, clock: Callable[[], date] = today, content: Content | None = None
+    settings: Settings | None = None,
+    clock: Callable[[], date] = today,
+    content: Content | None = None,
+    resolve: Resolver = system_addresses,
 ) -> Flask:
-    """The service over definitions/r4. Raises Problem when the settings or the definitions are not right."""
+    """The service over definitions/r4, or over content that is loaded already.
+
+    Raises Problem when the settings or the definitions are not right.
+    """
     settings = settings or read_settings(os.environ)
-    content = content or load_content(settings.definitions / "r4")
+    network = Network(_tls(settings), resolve)
+    gate = Gate(settings, network) if settings.require_auth else None
+    content = _of_the_site(content or load_content(settings.definitions / "r4"), settings)
+    dialect = DIALECTS[settings.dialect]
+    dialect.check(content)
+    responder = Responder(content)
+    service = Service(responder, FhirAccess(content, settings, network), dialect, settings, clock)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.register_blueprint(hooks_blueprint(Responder(content), settings, clock))
+    app.before_request(_start)
+    allow_origins(app, settings.cors_origins)
+    _guard(app, gate)
+    app.register_blueprint(hooks_blueprint(service))
     app.register_error_handler(Exception, _answer_failure)
     return app
+
+
+def _of_the_site(content: Content, settings: Settings) -> Content:
+    if settings.code_map is None:
+        return content
+    where = str(settings.code_map)
+    return with_code_map(content, read_code_map(_text(settings.code_map), where, content), where)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise problem("malformed", str(path), f"cannot be read: {error}", "a UTF-8 file") from error
+
+
+def _tls(settings: Settings) -> SSLContext:
+    try:
+        return trusted_tls(settings.ca_file)
+    except OSError as error:  # ssl.SSLError among them
+        raise problem("malformed", "IVIG_FHIR_CA_FILE", f"cannot be read: {error}", "certificates in PEM") from error
+
+
+def _start() -> None:
+    """The request's clock starts before its body is read."""
+    g.started = time.monotonic()
+    g.issuer = ""
+
+
+def _guard(app: Flask, gate: Gate | None) -> None:
+    """Every call to the services needs a token: discovery, invocation and feedback alike (CH-92)."""
+    if gate is None:
+        log.warning("authentication is off: whoever reaches this service may call it (IVIG_FHIR_REQUIRE_AUTH=yes)")
+        return
+
+    @app.before_request
+    def admit() -> None:
+        if request.method != "OPTIONS" and (request.path + "/").startswith(SERVICES + "/"):
+            g.issuer = gate.admit(request.headers.get("Authorization", ""), request.path)
 
 
 def _answer_failure(failure: Exception) -> Response:
@@ -47,7 +115,12 @@ def _answer_failure(failure: Exception) -> Response:
     if not isinstance(failure, Problem):
         log.error("unexpected %s", type(failure).__name__)
         failure = problem("bug", "", "the request could not be answered because of a fault in the service")
-    return Response(dumps(operation_outcome(failure)), failure.reported_as.status, mimetype="application/fhir+json")
+    body = dumps(operation_outcome(failure))
+    response = Response(body, failure.reported_as.status, mimetype="application/fhir+json")
+    if failure.category in _HEADERS:
+        name, value = _HEADERS[failure.category]
+        response.headers[name] = value
+    return response
 
 
 def _of_http(error: HTTPException) -> Problem:

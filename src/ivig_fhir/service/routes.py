@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, g, request
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
+from ivig_fhir.cds_hooks.dialects import Dialect
 from ivig_fhir.cds_hooks.discovery import discovery, hook_of
-from ivig_fhir.cds_hooks.requests import read_request
+from ivig_fhir.cds_hooks.requests import PATIENT, read_request
 from ivig_fhir.problems import problem
+from ivig_fhir.service.fhir_client import FhirAccess
 from ivig_fhir.service.settings import Settings
+from ivig_fhir.service.transport import Deadline
+
+ANSWER_SECONDS = 0.2  # of the deadline, kept for evaluating and sending
 
 
-def hooks_blueprint(responder: Responder, settings: Settings, clock: Callable[[], date]) -> Blueprint:
+@dataclass(frozen=True)
+class Service:
+    """What the endpoints are made of."""
+
+    responder: Responder
+    access: FhirAccess
+    dialect: Dialect
+    settings: Settings
+    clock: Callable[[], date]
+
+    def answer(self, body: bytes, hook: str, origin: Origin, started: float) -> dict[str, Any]:
+        """The cards for a request body that began to arrive at `started` (monotonic). Raises Problem."""
+        asked = read_request(body, hook)
+        if asked.reader == PATIENT and not self.settings.patient_wording:
+            return {"cards": []}
+        deadline = Deadline(self.settings.deadline_seconds - ANSWER_SECONDS, started)
+        asked = self.dialect.inbound(self.access.complete(asked, deadline))
+        return self.dialect.outbound(self.responder.answer(asked, self.clock(), origin))
+
+
+def hooks_blueprint(service: Service) -> Blueprint:
     """GET /cds-services and POST /cds-services/{id}."""
     routes = Blueprint("cds_hooks", __name__)
-    services = discovery(responder.content)
+    content, settings = service.responder.content, service.settings
+    services = discovery(content, settings.discovery_version)
 
     @routes.get("/cds-services")
     def discover() -> dict[str, Any]:
@@ -27,14 +54,13 @@ def hooks_blueprint(responder: Responder, settings: Settings, clock: Callable[[]
 
     @routes.post("/cds-services/<service_id>")
     def invoke(service_id: str) -> dict[str, Any]:
-        hook = hook_of(service_id, responder.content)
+        hook = hook_of(service_id, content)
         if hook is None:
             known = ", ".join(item["id"] for item in services["services"])
             raise problem("not-found", "request", f"there is no service {service_id!r}", known)
         if request.mimetype not in ("application/json", "application/fhir+json"):
             raise problem("media-type", "request", f"the content type is {request.mimetype!r}", "application/json")
-        asked = read_request(request.get_data(), hook)
-        origin = Origin(issuer="", service=service_id, public_url=settings.public_url)
-        return responder.answer(asked, clock(), origin)
+        origin = Origin(issuer=g.issuer, service=service_id, public_url=settings.public_url)
+        return service.answer(request.get_data(), hook, origin, g.started)
 
     return routes

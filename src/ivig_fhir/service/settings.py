@@ -1,51 +1,226 @@
-"""The settings of the service, all of them: IVIG_FHIR_* in the environment. Unknown ones are refused."""
+"""The settings of the service, all of them: IVIG_FHIR_* in the environment. Unknown ones are refused.
+
+docs/settings.md is what `python -m ivig_fhir.service.settings` prints (a test compares them).
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from ivig_fhir import definitions_folder
+from ivig_fhir.cds_hooks.dialects import DIALECTS
 from ivig_fhir.problems import Issue, Outcome, Problem
+from ivig_fhir.service.fhir_servers import FhirServer, origin_of, read_server
 
 PREFIX = "IVIG_FHIR_"
 
 
+def _setting(read: Callable[[str], Any], allowed: str, says: str) -> dict[str, Any]:
+    """What reads a value (raises ValueError), what is allowed, and the line in docs/settings.md."""
+    return {"read": read, "allowed": allowed, "says": says}
+
+
+def _url(text: str) -> str:
+    origin_of(text)
+    return text.rstrip("/")
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 10**9):
+        raise ValueError
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 60:
+        raise ValueError
+    return value
+
+
+def _yes(text: str) -> bool:
+    return _one_of("yes", "no")(text) == "yes"
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _servers(text: str) -> tuple[FhirServer, ...]:
+    return tuple(read_server(item) for item in _listed(text))
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(_listed(text))
+    if any(origin_of(item) != item for item in found):
+        raise ValueError
+    return found
+
+
+def _version(text: str) -> str:
+    return _one_of("off", "2.0.1", "3.0.0-ballot")(text).replace("off", "")
+
+
 @dataclass(frozen=True)
 class Settings:
-    """PUBLIC_URL: what links begin with. DEFINITIONS: folder with r4/. MAX_REQUEST_BYTES: larger bodies get 413."""
+    """Each field is the setting IVIG_FHIR_<NAME>."""
 
-    public_url: str = "http://127.0.0.1:8080"
-    definitions: Path = field(default_factory=definitions_folder)
-    max_request_bytes: int = 10_000_000
+    public_url: str = field(
+        default="http://127.0.0.1:8080",
+        metadata=_setting(
+            _url,
+            "an http or https URL",
+            "What links begin with, and the `aud` of every token; the Host header is never used.",
+        ),
+    )
+    definitions: Path = field(
+        default=definitions_folder(), metadata=_setting(_path, "a folder", "The folder that holds r4/.")
+    )
+    max_request_bytes: int = field(
+        default=10_000_000, metadata=_setting(_count, "a whole number", "A larger request body gets 413.")
+    )
+    deadline_seconds: float = field(
+        default=2.0,
+        metadata=_setting(
+            _seconds,
+            "seconds, at most 60",
+            "From the request's first byte to the answer's last; reading from FHIR servers ends 0.2 s before.",
+        ),
+    )
+    fhir_servers: tuple[FhirServer, ...] = field(
+        default=(),
+        metadata=_setting(
+            _servers,
+            "a list of `[open] [local] <base URL>`, separated by commas",
+            "The FHIR servers from which data that prefetch lacks are read; no other is. `open`: also without a token. "
+            "`local`: private and loopback addresses and http are allowed.",
+        ),
+    )
+    max_response_bytes: int = field(
+        default=4_000_000, metadata=_setting(_count, "a whole number", "A larger answer of a FHIR server is not used.")
+    )
+    max_fetched_bytes: int = field(
+        default=10_000_000,
+        metadata=_setting(_count, "a whole number", "All answers of FHIR servers to one request together."),
+    )
+    max_pages: int = field(
+        default=20,
+        metadata=_setting(_count, "a whole number", "Pages of one search that are read; what follows is missing."),
+    )
+    ca_file: Path | None = field(
+        default=None,
+        metadata=_setting(_path, "a file", "Certificate authorities (PEM) that are trusted besides the public ones."),
+    )
+    require_auth: bool = field(
+        default=False,
+        metadata=_setting(_yes, "yes, no", "Every call to /cds-services needs a JWT of a trusted issuer, else 401."),
+    )
+    trusted_issuers: Path | None = field(
+        default=None,
+        metadata=_setting(_path, "a .toml or .json file", "Who may call, and by which keys (see below)."),
+    )
+    replay_store: Path = field(
+        default=Path("var/replay.sqlite"),
+        metadata=_setting(
+            _path,
+            "a file that all workers can write",
+            "Which tokens were used already, as hashes (SQLite); written only where authentication is required.",
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=_setting(
+            _origins, "a list of scheme://host[:port]", "Web origins whose scripts may call; never with credentials."
+        ),
+    )
+    patient_wording: bool = field(
+        default=True,
+        metadata=_setting(
+            _yes,
+            "yes, no",
+            "Whether readers other than Practitioner and PractitionerRole get the patient wording; `no`: no card.",
+        ),
+    )
+    discovery_version: str = field(
+        default="",
+        metadata=_setting(
+            _version, "off, 2.0.1, 3.0.0-ballot", "What discovery gives as `version`, with `hookVersion` (3.0-ballot)."
+        ),
+    )
+    dialect: str = field(
+        default="strict",
+        metadata=_setting(_one_of(*DIALECTS), ", ".join(DIALECTS), "The EHR whose habits are met (docs/integration/)."),
+    )
+    code_map: Path | None = field(
+        default=None,
+        metadata=_setting(_path, "a .csv file", "The site's own codes and what they mean here (see below)."),
+    )
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises Problem('malformed') for unknown names and unusable values."""
-    known = {item.name for item in fields(Settings)}
-    values: dict[str, object] = {}
+    known = {item.name: item for item in fields(Settings)}
+    values: dict[str, Any] = {}
     issues = []
-    for name, value in environment.items():
+    for name, text in environment.items():
         if not name.startswith(PREFIX):
             continue
         key = name.removeprefix(PREFIX).lower()
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {PREFIX}{close[0].upper()}?" if close else ""
-            issues.append(
-                Issue(name, "is no setting", ", ".join(sorted(PREFIX + item.upper() for item in known)), hint)
-            )
-        elif key == "definitions":
-            values[key] = Path(value)
-        elif key == "max_request_bytes":
-            if value.isdigit():
-                values[key] = int(value)
-            else:
-                issues.append(Issue(name, f"is {value!r}", "a whole number of bytes"))
-        else:
-            values[key] = value.rstrip("/")
+        if key not in known or name != name.upper():
+            issues.append(_unknown(name, key, list(known)))
+            continue
+        try:
+            values[key] = known[key].metadata["read"](text)
+        except ValueError as error:
+            issues.append(Issue(name, f"is {text!r}", known[key].metadata["allowed"], str(error)))
     if issues:
         raise Problem("malformed", Outcome(tuple(issues)))
-    return Settings(**values)  # type: ignore[arg-type]
+    return Settings(**values)
+
+
+def _unknown(name: str, key: str, known: list[str]) -> Issue:
+    close = difflib.get_close_matches(key, known, 1)
+    hint = f"did you mean {PREFIX}{close[0].upper()}?" if close else ""
+    return Issue(name, "is no setting", ", ".join(sorted(PREFIX + item.upper() for item in known)), hint)
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, for docs/settings.md."""
+    rows = ["| setting | default | allowed | what it does |", "|---|---|---|---|"]
+    for item in fields(Settings):
+        name = f"`{PREFIX}{item.name.upper()}`"
+        rows.append(f"| {name} | {_shown(item.default)} | {item.metadata['allowed']} | {item.metadata['says']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shown(default: Any) -> str:
+    if default in (None, (), ""):
+        return "–"
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    if default == definitions_folder():
+        return "those of the package"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+if __name__ == "__main__":
+    print(settings_table(), end="")
