@@ -38,6 +38,8 @@ LIBRARIES = {
     "werkzeug": {"service"},
     "jinja2": {"pages"},
     "httpx": {"service"},
+    "httpcore": {"service"},
+    "jwt": {"service"},
     "fhir": {"validation", "authoring"},
     "jsonschema": {"validation", "authoring"},
     "click": {"cli"},

@@ -16,6 +16,7 @@ from ivig_fhir.cds_hooks.requests import (
     read_patient_record,
 )
 from ivig_fhir.cds_hooks.selection import TopicCard, select
+from ivig_fhir.cds_hooks.site_codes import mapped_facts
 from ivig_fhir.cds_hooks.wording import Setting
 from ivig_fhir.engine.apply import Finding, apply, asleep
 from ivig_fhir.engine.inputs import Index, build_index, gather
@@ -58,7 +59,8 @@ class Responder:
         cut = tuple(key for key in evaluation.not_evaluated if self.content.prefetch[key].required)
         if cut and not evaluation.cards and self._classified(evaluation.facts):
             return self._unreadable(request, record, cut, today, origin)
-        setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used)
+        mapped = mapped_facts(record, self.content.code_map)
+        setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used, mapped)
         return {"cards": build_cards(list(evaluation.cards), self.content, request, setting, origin)}
 
     def evaluate(self, request: HookRequest, record: PatientRecord, today: date) -> Evaluation:

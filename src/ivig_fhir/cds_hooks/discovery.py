@@ -8,11 +8,19 @@ from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import DRAFTS
 
 PREFIX = "ivig-"
+# the published version of each hook of which the context is read (CH-17)
+HOOK_VERSIONS = {"patient-view": "1.0", "encounter-start": "1.0", "order-select": "1.0", "order-sign": "1.0"}
 
 
-def discovery(content: Content) -> dict[str, Any]:
-    """{"services": […]} (CH-10 … CH-15)."""
-    return {"services": [_service(hook, content) for hook in served_hooks(content)]}
+def discovery(content: Content, version: str = "") -> dict[str, Any]:
+    """{"services": […]} (CH-10 … CH-15); with a version also the fields of 3.0-ballot (CH-16, CH-17)."""
+    return {"services": [_service(hook, content) | _versions(hook, version) for hook in served_hooks(content)]}
+
+
+def _versions(hook: str, version: str) -> dict[str, str]:
+    if not version:
+        return {}
+    return {"version": version} | ({"hookVersion": HOOK_VERSIONS[hook]} if hook in HOOK_VERSIONS else {})
 
 
 def served_hooks(content: Content) -> list[str]:
@@ -27,12 +35,13 @@ def _service(hook: str, content: Content) -> dict[str, Any]:
         "title": word.display,
         "description": word.definition,
         "id": f"{PREFIX}{hook}",
-        "prefetch": {key: content.prefetch[key].query for key in _keys(hook, content)},
+        "prefetch": {key: content.prefetch[key].query for key in prefetch_keys(hook, content)},
         "usageRequirements": content.library["usage"],
     }
 
 
-def _keys(hook: str, content: Content) -> list[str]:
+def prefetch_keys(hook: str, content: Content) -> list[str]:
+    """The prefetch keys of the service of a hook: those that its plans read, and the required ones."""
     used = {
         content.requirements[item["id"]].key for plan in content.plans if hook in plan.hooks for item in plan.inputs
     }

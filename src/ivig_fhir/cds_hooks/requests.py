@@ -33,7 +33,7 @@ class HookRequest:
     drafts: tuple[Resource, ...] = ()
     draft_bundle: tuple[tuple[str, Resource], ...] = ()
     fhir_server: str = ""
-    authorization: Mapping[str, Any] = field(default_factory=dict)
+    authorization: Mapping[str, Any] = field(default_factory=dict, repr=False)  # holds the token (CH-103)
 
     @property
     def reader(self) -> str:
@@ -61,6 +61,9 @@ def read_request(body: bytes, hook: str) -> HookRequest:
         issues.append(Issue("prefetch", f"is a {type(prefetch).__name__}", "an object of key and resource"))
     if request.get("fhirAuthorization") and not request.get("fhirServer"):
         issues.append(Issue("fhirServer", "is absent while fhirAuthorization is present", "both, or neither"))
+    for name, kind, allowed in (("fhirServer", str, "a URL as text"), ("fhirAuthorization", dict, "an object")):
+        if request.get(name) and not isinstance(request[name], kind):
+            issues.append(Issue(name, f"is a {type(request[name]).__name__}", allowed))
     bundle = _drafts(context, issues) if hook in ORDER_HOOKS else ()
     selected = _selections(context, issues) if hook == "order-select" else None
     if issues:

@@ -6,8 +6,8 @@ units; what the sources disagree on; what the units rest on in this record; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
@@ -29,6 +29,9 @@ class Setting:
     evaluated_on: str
     not_evaluated: tuple[str, ...] = ()
     not_used: tuple[str, ...] = ()
+    mapped: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # reference -> codes read through the site's map
 
 
 def detail(card: TopicCard, content: Content, setting: Setting) -> str:
@@ -43,6 +46,7 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         *(_unit(finding, card, content, questions) for finding in card.findings),
         _conflicts(card, content),
         _based_on(card, content),
+        _mapped(card, content, setting),
         _also(card, content),
         content.phrase("closing", date=setting.evaluated_on),
     ]
@@ -177,6 +181,14 @@ def _based_on(card: TopicCard, content: Content) -> str:
 def _named(resource: Resource) -> str:
     day = printed_date(resource)
     return reference_to(resource) + (f" ({day})" if day else "")
+
+
+def _mapped(card: TopicCard, content: Content, setting: Setting) -> str:
+    """Which facts of the card were read through the site's code map."""
+    facts = [resource for finding in card.findings for because in finding.because for resource in because.resources]
+    facts += [finding.dose.weight for finding in card.findings if finding.dose]
+    codes = dict.fromkeys(code for resource in facts for code in setting.mapped.get(reference_to(resource), ()))
+    return content.phrase("mapped", codes="; ".join(codes)) if codes else ""
 
 
 def criterion_text(because: Because, content: Content) -> str:

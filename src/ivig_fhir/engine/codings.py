@@ -35,6 +35,8 @@ class Door:
         kind = resource["resourceType"]
         concepts = list(self._elements(resource, path))
         found = {pair for concept in concepts for pair in _pairs(concept)}
+        if self.content.code_map:
+            found |= {self.content.code_map[pair] for pair in found & self.content.code_map.keys()}
         if (kind, path) in _TEXT_PATHS:
             found |= self._hinted(f"{kind}.{path}", concepts, found)
         systems = self.content.read_systems.get((kind, path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class Content:
     overrides: Words
     weight_units: Words
     units: dict[str, Unit] = field(default_factory=dict)
+    code_map: Mapping[Code, Code] = field(default_factory=dict)  # the site's codes -> ours (code_map.py)
 
     def phrase(self, name: str, **values: Any) -> str:
         """A phrase of the module with its braces filled in. Raises Problem('definitions') when it is absent."""
