@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check lock oracle review preview mutation
+.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation
 
 serve: $(READY)
 	@echo "Discovery: http://$(BIND)/cds-services"
@@ -15,17 +15,24 @@ serve: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-check: lint types compile-check test
+check: lint types compile-check validate test
 
 lint: $(READY)
-	$(BIN)/ruff check src tests server.py tools
-	$(BIN)/ruff format --check src tests server.py tools
+	$(BIN)/ruff check src tests server.py tools benchmarks
+	$(BIN)/ruff format --check src tests server.py tools benchmarks
 
 types: $(READY)
 	$(BIN)/mypy
 
 compile-check: $(READY)
 	$(BIN)/ivig-fhir compile --check
+
+validate: $(READY)
+	$(BIN)/ivig-fhir validate definitions
+
+# CPU time per request against a bare Flask floor; some minutes, --quick in BENCH_OPTIONS.
+bench: $(READY)
+	$(BIN)/python benchmarks/service.py $(BENCH_OPTIONS)
 
 # What fhirpath.js says of every published condition over every case; needs node and npm.
 oracle: $(READY)

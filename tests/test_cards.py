@@ -124,4 +124,6 @@ def test_h9_every_immunoglobulin_order_says_that_no_caution_is_no_clearance(show
         if "order in question" in card["detail"] and "notice-label" in card["extension"][EXTENSION].get("notices", ())
     ]
     assert orders
-    assert [case.id for case, card in orders if "the absence of a caution is no clearance" not in card["detail"].lower()] == []
+    assert [
+        case.id for case, card in orders if "the absence of a caution is no clearance" not in card["detail"].lower()
+    ] == []

@@ -67,7 +67,9 @@ class Responder:
         """Every unit's finding for this record, and the cards."""
         facts = gather(record, self.content, self.index, today)
         findings = tuple(
-            finding for plan in self.content.plans for finding in apply(plan, self.content, facts, request.hook, self.asleep)
+            finding
+            for plan in self.content.plans
+            for finding in apply(plan, self.content, facts, request.hook, self.asleep)
         )
         speaks = request.hook not in ORDER_HOOKS or self._order_in_question(facts)
         cards = select(findings, self.content, request.reader) if speaks else []

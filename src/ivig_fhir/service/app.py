@@ -22,6 +22,7 @@ from ivig_fhir.problems import CATEGORIES, Problem, operation_outcome, problem
 from ivig_fhir.service.addresses import Resolver, system_addresses
 from ivig_fhir.service.cors import allow_origins
 from ivig_fhir.service.fhir_client import FhirAccess
+from ivig_fhir.service.pages import pages_blueprint
 from ivig_fhir.service.routes import Service, hooks_blueprint
 from ivig_fhir.service.security import Gate
 from ivig_fhir.service.settings import Settings, read_settings
@@ -65,6 +66,7 @@ def create_app(
     allow_origins(app, settings.cors_origins)
     _guard(app, gate)
     app.register_blueprint(hooks_blueprint(service))
+    app.register_blueprint(pages_blueprint(content, responder, settings, clock))
     app.register_error_handler(Exception, _answer_failure)
     return app
 
