@@ -6,6 +6,7 @@ machine with. Its own CPU time is counted nowhere.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -119,10 +120,8 @@ def send(port: int, request: bytes, count: int, connections: int) -> Load:
     threads = [threading.Thread(target=share.run, daemon=True) for share in shares]
     for thread in threads:
         thread.start()
-    try:
+    with contextlib.suppress(threading.BrokenBarrierError):
         start.wait(TIMEOUT)
-    except threading.BrokenBarrierError:
-        pass
     begun = time.perf_counter()
     for thread in threads:
         thread.join()

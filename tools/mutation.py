@@ -88,7 +88,8 @@ def _unit_changes(unit: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             del less[key][number]
             yield f"{key} {item.get('label') or item.get('name')} dropped", less
     for number, item in enumerate(unit["extension"]):
-        if not item["url"].endswith("/ivig-shown"):
+        # the field's own extensions are for other readers; no card is made of them
+        if "/StructureDefinition/ivig-" in item["url"] and not item["url"].endswith("/ivig-shown"):
             less = changed()
             del less["extension"][number]
             yield f"{item['url'].rpartition('/')[2]} {number} dropped", less

@@ -18,6 +18,7 @@ from ivig_fhir.knowledge.content import Content, Word
 from ivig_fhir.knowledge.plans import Unit
 
 PRIMARY = "seen-in-primary"
+SAFETY = "safety"
 LEADING = ("contradicts", "supersedes")  # what newer evidence must do to stand before the source
 
 
@@ -151,13 +152,15 @@ def _stripped(finding: Finding, card: TopicCard) -> bool:
 
 
 def _conflicts(card: TopicCard, content: Content) -> str:
-    """Safety conflicts, and those of which every side is on the card, are printed; the rest are named."""
+    """Printed: by its title where both sides stand on the card, in full where it bears on safety; the rest named."""
     present = {name for finding in card.findings for name in finding.unit.statements}
     printed, named = [], []
     for identifier in dict.fromkeys(name for finding in card.findings for name in finding.unit.conflicts):
         word = content.conflicts[identifier]
         sides = [set(side.split()) for side in word.properties.get("side", ())]
-        if word.one("class") == "safety" or (len(sides) > 1 and all(side & present for side in sides)):
+        if len(sides) > 1 and all(side & present for side in sides):
+            printed.append(content.phrase("conflict", id=identifier, text=word.display))
+        elif word.one("class") == SAFETY:
             printed.append(content.phrase("conflict", id=identifier, text=word.definition))
         else:
             named.append(identifier)
