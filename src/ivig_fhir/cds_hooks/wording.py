@@ -166,7 +166,7 @@ def _conflicts(card: TopicCard, content: Content) -> str:
             named.append(identifier)
     if named:
         printed.append(content.phrase("conflicts-elsewhere", ids=", ".join(sorted(named))))
-    return content.phrase("conflicts", conflicts=" ".join(printed)) if printed else ""
+    return content.phrase("conflicts", conflicts=" · ".join(printed)) if printed else ""
 
 
 def _based_on(card: TopicCard, content: Content) -> str:
