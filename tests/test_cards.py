@@ -127,3 +127,16 @@ def test_h9_every_immunoglobulin_order_says_that_no_caution_is_no_clearance(show
     assert [
         case.id for case, card in orders if "the absence of a caution is no clearance" not in card["detail"].lower()
     ] == []
+
+
+def test_h22_a_patient_reads_and_receives_only_what_the_sources_for_patients_say(shown: Shown) -> None:
+    told = [(case, card) for case, card in shown if case.facts.get("reader") == "patient"]
+    assert told
+    for case, card in told:
+        assert card["indicator"] == "info", case.id
+        assert "suggestions" not in card, case.id
+        assert "overrideReasons" not in card, case.id
+        for unit in card["extension"][EXTENSION]["recommendations"]:
+            assert all(name.startswith(("S1-", "S2-")) for name in unit["statements"]), case.id
+            assert all(rating["source"] in ("S1", "S2") for rating in unit["ratings"]), case.id
+        assert not re.search(r"\bS[34]\b", card["detail"]), case.id

@@ -23,7 +23,9 @@ CONTENT = [name for name in HAZARDS if name not in ("H17", "H23")]  # a control 
 PAGE = (ROOT / "docs" / "safety-case.md").read_text("utf-8")
 CASES = list(all_cases())
 TESTS = {
-    name for path in (ROOT / "tests").glob("test_*.py") for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    name
+    for path in (ROOT / "tests").glob("test_*.py")
+    for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
 }
 
 
@@ -82,7 +84,7 @@ def test_the_files_that_the_page_names_exist() -> None:
 
 def test_the_units_that_the_page_names_exist(content: Content) -> None:
     topics = "\n".join(path.read_text("utf-8") for path in (ROOT / "guidance").rglob("*.yaml"))
-    named = {name for name in re.findall(r"`([a-z]+-[a-z-]+)`", " ".join(map(" ".join, rows().values())))}
+    named = set(re.findall(r"`([a-z]+-[a-z-]+)`", " ".join(map(" ".join, rows().values()))))
     known = {name for name in named if re.search(rf"\bid: {name}\b|[\s{{]{name}:", topics)} | set(content.units)
     assert named - known == set()
 

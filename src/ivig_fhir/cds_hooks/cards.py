@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ivig_fhir.cds_hooks.requests import HookRequest
+from ivig_fhir.cds_hooks.requests import PATIENT, HookRequest
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.wording import Setting, criterion_text, detail
 from ivig_fhir.engine.activity import draft
@@ -87,7 +87,11 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
         system = f"{content.base}/CodeSystem/ivig-override"
         card["overrideReasons"] = [coding(system, word.code, word.display) for word in content.overrides.values()]
     card["links"] = [{"label": content.phrase("guidance-link"), "url": url, "type": "absolute"}]
-    units = [_recommendation(finding, item, content) for finding in item.findings if finding.unit.kind != NOTICE]
+    units = [
+        _recommendation(finding, item, content, setting.reader)
+        for finding in item.findings
+        if finding.unit.kind != NOTICE
+    ]
     notices = [finding.unit.id for finding in item.findings if finding.unit.kind == NOTICE]
     body = {"recommendations": units} | ({"notices": notices} if notices else {})
     card["extension"] = {EXTENSION: _header(plan.canonical, content, setting) | body}
@@ -105,8 +109,9 @@ def _header(plan: str, content: Content, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict[str, Any]:
+def _recommendation(finding: Finding, card: TopicCard, content: Content, reader: str) -> dict[str, Any]:
     unit = finding.unit
+    told = {name for name, word in content.sources.items() if reader != PATIENT or word.one("for-patients")}
     return {
         "id": unit.id,
         "kind": unit.kind,
@@ -121,8 +126,9 @@ def _recommendation(finding: Finding, card: TopicCard, content: Content) -> dict
                 "statement": item.statement,
             }
             for item in unit.ratings
+            if item.source in told
         ],
-        "statements": list(unit.statements),
+        "statements": [name for name in unit.statements if content.statements[name].one("source") in told],
         "conflicts": list(unit.conflicts),
         "newer": list(unit.newer),
         "yieldsTo": card.outranking(unit),

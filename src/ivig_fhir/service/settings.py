@@ -174,6 +174,16 @@ class Settings:
         default=None,
         metadata=_setting(_path, "a .csv file", "The site's own codes and what they mean here (see below)."),
     )
+    store: Path | None = field(
+        default=None,
+        metadata=_setting(_path, "a file that all workers can write", "Cards shown and feedback (SQLite); none: 404."),
+    )
+    store_comments: bool = field(
+        default=False, metadata=_setting(_yes, "yes, no", "Whether the userComment of feedback is stored.")
+    )
+    max_in_flight: int = field(
+        default=64, metadata=_setting(_count, "a whole number", "Requests a worker answers at once; beyond: 503.")
+    )
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

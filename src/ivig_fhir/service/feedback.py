@@ -1,0 +1,86 @@
+"""POST /cds-services/{id}/feedback (CH-80), and the notes on cards that go out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, request
+
+from ivig_fhir.cds_hooks.cards import Card
+from ivig_fhir.cds_hooks.discovery import hook_of
+from ivig_fhir.cds_hooks.feedback import hour_of, read_feedback, shown_card
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.problems import problem
+from ivig_fhir.service.metrics import Metrics
+from ivig_fhir.service.settings import Settings
+from ivig_fhir.service.store import SqliteStore, Store, StoreFailed
+
+log = logging.getLogger("ivig_fhir")
+
+
+def now() -> datetime:
+    """This moment (UTC)."""
+    return datetime.now(UTC)
+
+
+def open_store(settings: Settings) -> Store | None:
+    """The store of the setting, or none. Raises Problem('malformed') when it cannot be used."""
+    if settings.store is None:
+        log.warning("feedback is off: nothing of cards shown is kept, feedback gets 404 (IVIG_FHIR_STORE=<file>)")
+        return None
+    return SqliteStore(settings.store)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Notes cards that go out: in the metrics, and in the store if there is one."""
+
+    store: Store | None
+    metrics: Metrics
+    clock: Callable[[], datetime] = now
+
+    def __call__(self, cards: Sequence[Card], service: str, instance: str) -> None:
+        """A store that fails is counted and keeps no card back; `instance` is the hookInstance."""
+        moment = self.clock()
+        traces = [shown_card(card, service, instance, moment) for card in cards]
+        for trace in traces:
+            self.metrics.card(trace.topic, trace.indicator, trace.units)
+        if self.store is None or not traces:
+            return
+        try:
+            self.store.record_shown(traces)
+        except StoreFailed as failure:
+            self.metrics.store_failure("shown")
+            log.error("cards shown not stored: %s", failure)
+
+
+def feedback_blueprint(
+    shown: Shown, content: Content, settings: Settings, clock: Callable[[], datetime] = now
+) -> Blueprint:
+    """The feedback endpoint of every service."""
+    routes = Blueprint("feedback", __name__)
+
+    @routes.post("/cds-services/<service_id>/feedback")
+    def take(service_id: str) -> dict[str, Any]:
+        if shown.store is None or hook_of(service_id, content) is None:
+            raise problem("not-found", "request", "there is no feedback of this service")
+        if request.mimetype not in ("application/json", "application/fhir+json"):
+            raise problem("media-type", "request", "the content type is another", "application/json")
+        found = read_feedback(request.get_data(), content.overrides)
+        if not settings.store_comments:
+            found = tuple(replace(item, comment="") for item in found)
+        try:
+            shown.store.record_feedback(found, service_id, hour_of(clock()))
+        except StoreFailed as failure:
+            shown.metrics.store_failure("feedback")
+            log.error("feedback not stored: %s", failure)
+            raise problem("busy", "request", "the feedback could not be stored; send it again") from failure
+        for item in found:
+            shown.metrics.feedback(item.outcome)
+        return {}
+
+    return routes

@@ -1,0 +1,75 @@
+"""Counters of this worker, printed in the Prometheus text format; labels are names of ours, never a value sent."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+Labels = tuple[tuple[str, str], ...]
+
+NAMES = {
+    "ivig_fhir_requests_total": "Requests by service (empty: none of ours) and status.",
+    "ivig_fhir_request_seconds_total": "Seconds from the first byte of a request to its answer, by service.",
+    "ivig_fhir_refused_busy_total": "Requests refused because too many were in flight.",
+    "ivig_fhir_cards_shown_total": "Cards that went out, by topic and indicator.",
+    "ivig_fhir_units_shown_total": "Units that stood on cards that went out.",
+    "ivig_fhir_feedback_total": "Feedback stored, by outcome.",
+    "ivig_fhir_store_failures_total": "Writes that the store did not take: cards shown (they went out), feedback.",
+}
+
+
+class Metrics:
+    """Counts; safe between threads. Each worker has its own, told apart by the label `worker`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, Labels]] = Counter()
+
+    def request(self, service: str, status: int, seconds: float) -> None:
+        """One request that was answered; `service` is an id of ours or empty."""
+        self._add("ivig_fhir_requests_total", service=service, status=str(status))
+        self._add("ivig_fhir_request_seconds_total", seconds, service=service)
+
+    def busy(self) -> None:
+        """One request that was refused because too many were in flight."""
+        self._add("ivig_fhir_refused_busy_total")
+
+    def card(self, topic: str, indicator: str, units: Iterable[str]) -> None:
+        """One card that goes out."""
+        self._add("ivig_fhir_cards_shown_total", topic=topic, indicator=indicator)
+        for unit in units:
+            self._add("ivig_fhir_units_shown_total", unit=unit)
+
+    def feedback(self, outcome: str) -> None:
+        """One item of feedback that was stored, duplicates included."""
+        self._add("ivig_fhir_feedback_total", outcome=outcome)
+
+    def store_failure(self, what: str) -> None:
+        """One write that failed: `shown` or `feedback`."""
+        self._add("ivig_fhir_store_failures_total", what=what)
+
+    def text(self) -> str:
+        """All counters in the Prometheus text format 0.0.4."""
+        with self._lock:
+            counts = dict(self._counts)
+        return "".join(f"{line}\n" for line in _lines(counts))
+
+    def _add(self, name: str, amount: float = 1, **labels: str) -> None:
+        with self._lock:
+            self._counts[name, tuple(labels.items())] += amount  # type: ignore[assignment]
+
+
+def _lines(counts: dict[tuple[str, Labels], int]) -> Iterator[str]:
+    for name, says in NAMES.items():
+        yield f"# HELP {name} {says}"
+        yield f"# TYPE {name} counter"
+        for (counted, labels), value in sorted(counts.items()):
+            if counted == name:
+                pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in (*labels, ("worker", str(os.getpid()))))
+                yield f"{name}{{{pairs}}} {value:g}" if isinstance(value, float) else f"{name}{{{pairs}}} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

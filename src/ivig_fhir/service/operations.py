@@ -1,0 +1,119 @@
+"""What operators need: health, readiness, metrics, a limit on requests in flight, one JSON log line per request.
+
+A line holds the rule of the address, never the address itself: names, status, times and a request id alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Flask, Response, g, has_request_context, request
+
+from ivig_fhir.cds_hooks.discovery import hook_of
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.problems import problem
+from ivig_fhir.service.metrics import Metrics
+
+log = logging.getLogger("ivig_fhir")
+access_log = logging.getLogger("ivig_fhir.access")
+
+REQUEST_ID = "X-Request-Id"
+_USABLE_ID = re.compile(r"[0-9A-Fa-f-]{8,36}")  # uuid or trace id: text that could be a name or a number is replaced
+_PROBES = ("/healthz", "/readyz", "/metrics")
+
+
+def operations_blueprint(content: Content, metrics: Metrics) -> Blueprint:
+    """/healthz, /readyz, /metrics; meant for the inside of a network."""
+    routes = Blueprint("operations", __name__)
+    ready = {
+        "status": "ready",
+        "module": content.version,
+        "contentHash": content.definitions.content_hash,
+        "topics": len(content.topics),
+        "codeMap": len(content.code_map),
+    }
+
+    @routes.get("/healthz")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.get("/readyz")
+    def readiness() -> dict[str, Any]:
+        return ready
+
+    @routes.get("/metrics")
+    def counters() -> Response:
+        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return routes
+
+
+def observe(app: Flask, content: Content, metrics: Metrics, most_in_flight: int) -> None:
+    """Request ids, the limit, counting and the log line; stands before every other function that runs first."""
+    slots = threading.BoundedSemaphore(most_in_flight)
+
+    @app.before_request
+    def enter() -> None:
+        sent = request.headers.get(REQUEST_ID, "")
+        g.request_id = sent if _USABLE_ID.fullmatch(sent) else str(uuid.uuid4())
+        g.entered = time.monotonic()
+        g.holds_slot = request.path not in _PROBES and slots.acquire(blocking=False)
+        if not g.holds_slot and request.path not in _PROBES:
+            metrics.busy()
+            raise problem("busy", "request", "too many requests at the moment")
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        response.headers[REQUEST_ID] = g.request_id
+        seconds = time.monotonic() - g.entered
+        service = (request.view_args or {}).get("service_id", "")
+        service = service if hook_of(service, content) else ""
+        metrics.request(service, response.status_code, seconds)
+        access_log.info("request", extra={"facts": _facts(service, response.status_code, seconds)})
+        return response
+
+    @app.teardown_request
+    def leave(_: BaseException | None) -> None:
+        if g.pop("holds_slot", False):
+            slots.release()
+
+
+def _facts(service: str, status: int, seconds: float) -> dict[str, Any]:
+    rule = request.url_rule.rule if request.url_rule else ""
+    facts = {"method": request.method, "route": rule, "service": service, "status": status}
+    return facts | {"milliseconds": round(seconds * 1000, 1), "issuer": g.get("issuer", "")}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message, request id; of an exception its type alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        if has_request_context() and "request_id" in g:
+            line["request"] = g.request_id
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = record.exc_info[0].__name__
+        return json.dumps(line | getattr(record, "facts", {}), ensure_ascii=False)
+
+
+def log_as_json() -> None:
+    """Our log as JSON lines on standard error, once; for the process that serves, not for one that embeds."""
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
