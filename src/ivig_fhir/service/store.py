@@ -59,6 +59,7 @@ class SqliteStore:
         self._own = threading.local()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)  # the files beside it get the same mode
             with closing(connect(path)) as connection:  # none may be open when workers are forked
                 migrate(connection)
         except (OSError, sqlite3.Error) as error:

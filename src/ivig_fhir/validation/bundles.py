@@ -181,3 +181,31 @@ def full_url_present(node: Node) -> Iterator[Fault]:
     for place, entry in node.objects("entry") if due else ():
         if not has(entry, "fullUrl") and text(within(entry, "request"), "method") != "POST":
             yield node.fault("entry", place, seen="an entry without fullUrl")
+
+
+@rule("full-url-absolute", on="BundleEntry")
+def full_url_is_absolute(node: Node) -> Iterator[Fault]:
+    """A fullUrl is an absolute URL, or urn:uuid: or urn:oid:; Type/id alone identifies nothing outside its server."""
+    url = text(node.value, "fullUrl")
+    if url and ":" not in url:
+        yield node.fault("fullUrl", seen=url, allowed="an absolute URL, urn:uuid: or urn:oid:")
+
+
+@rule("bundle-link-twice", on="Bundle")
+def relations_differ(node: Node) -> Iterator[Fault]:
+    """A Bundle has one link of a relation: one self, one next, one previous."""
+    seen: set[str] = set()
+    for place, link in node.objects("link"):
+        relation = text(link, "relation")
+        if relation and relation in seen:
+            yield node.fault("link", place, "relation", seen=f"{relation} a second time")
+        seen.add(relation)
+
+
+@rule("search-result-id", on="Bundle")
+def results_have_ids(node: Node) -> Iterator[Fault]:
+    """The resources of a search result have ids, those of outcomes excepted: a result comes from a server."""
+    for place, entry in _entries(node, ("searchset",)):
+        resource = within(entry, "resource")
+        if resource and not text(resource, "id") and resource.get("resourceType") != "OperationOutcome":
+            yield node.fault("entry", place, "resource", seen="a search result without id")

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 _MODULES = (
-    *("reading", "inputs", "structure", "data_types", "definitional", "value_sets", "structures", "bundles"),
+    *("reading", "inputs", "structure", "data_types", "timings", "definitional", "value_sets", "structures", "bundles"),
     *("contained", "narrative", "links", "expressions", "terminology", "editorial", "evidence", "profiles", "official"),
 )
 

@@ -121,7 +121,7 @@ class Collection:
 
 def is_contained(artefact: Artefact) -> bool:
     """Whether it stands in `contained` of another resource, so that only #id leads to it."""
-    return artefact.container is not None and artefact.container.type != "Bundle"
+    return artefact.container is not None and artefact.path[-2:-1] == ("contained",)
 
 
 def base_of(url: str) -> str:

@@ -50,8 +50,9 @@ def not_nested(node: Node) -> Iterator[Fault]:
 @rule("dom-3", "warning", on="Resource")
 def contained_is_used(node: Node) -> Iterator[Fault]:
     """A contained resource is referred to from the resource around it, or refers to it; else it means nothing."""
-    used = set(_local_references(node.value))
-    for place, item in node.objects("contained"):
+    inner = node.objects("contained")
+    used = set(_local_references(node.value)) if inner else set()
+    for place, item in inner:
         if f"#{text(item, 'id')}" not in used and "#" not in set(_local_references(item)):
             yield node.fault("contained", place, seen=f"#{text(item, 'id')}, to which nothing refers")
 
@@ -83,7 +84,7 @@ def contained_has_no_label(node: Node) -> Iterator[Fault]:
         yield node.fault("meta", "security", seen="meta.security in a contained resource")
 
 
-@rule("element-id-twice", "warning", on="Resource")
+@rule("element-id-twice", on="Resource")
 def ids_differ(node: Node) -> Iterator[Fault]:
     """No two elements of a resource have the same id: what names an element by its id (relatedAction, goalId, a
     condition's variable) would mean two. A StructureDefinition repeats its ids in snapshot and differential."""
@@ -92,4 +93,16 @@ def ids_differ(node: Node) -> Iterator[Fault]:
         name = text(each.value, "id") if each.above else ""
         if name and name in seen:
             yield each.fault("id", seen=f"the element id {name} a second time")
+        seen.add(name)
+
+
+@rule("contained-id", on="Resource")
+def contained_has_its_own_id(node: Node) -> Iterator[Fault]:
+    """Every contained resource has an id, and no two have the same: #id is the only way to them."""
+    seen: set[str] = set()
+    for place, item in node.objects("contained"):
+        name = text(item, "id")
+        if not name or name in seen:
+            said = f"the contained id {name} a second time" if name else "a contained resource without id"
+            yield node.fault("contained", place, seen=said)
         seen.add(name)

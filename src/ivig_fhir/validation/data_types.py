@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from collections.abc import Iterator
 
 from ivig_fhir.fhir import UCUM
 from ivig_fhir.validation.elements import R5
-from ivig_fhir.validation.invariants import Value, has, has_choice, implies, invariant, number, text, texts, within
+from ivig_fhir.validation.findings import Fault
+from ivig_fhir.validation.invariants import (
+    Value,
+    has,
+    has_choice,
+    implies,
+    invariant,
+    number,
+    rule,
+    text,
+    within,
+)
+from ivig_fhir.validation.nodes import Node
+from ivig_fhir.validation.primitives import CONTROL
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _QUANTITIES = ("Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration", "MoneyQuantity")
@@ -19,11 +35,6 @@ def _in_order(low: str, high: str) -> bool:
     shared = min(len(low), len(high))
     same_zone = low[19:] == high[19:] or shared <= 10
     return low[: shared if same_zone else 10] <= high[: shared if same_zone else 10]
-
-
-def _not_below_zero(value: Value, name: str) -> bool:
-    found = number(value, name)
-    return found is None or found >= 0
 
 
 def _range_in_order(low: Value, high: Value) -> bool:
@@ -114,6 +125,33 @@ invariant(
     says="An Attachment with data says its contentType.",
     seen="data without contentType",
 )
+
+
+@rule("attachment-content", on="Attachment")
+def content_is_what_it_says(node: Node) -> Iterator[Fault]:
+    """The size and the hash (SHA-1) of an Attachment are those of its data."""
+    try:
+        content = base64.b64decode("".join(text(node.value, "data").split()), validate=True)
+    except ValueError:  # the form of the data is another rule's
+        return
+    size, stated = node.value.get("size"), text(node.value, "hash")
+    if content and size is not None and str(size) != str(len(content)):
+        yield node.fault("size", seen=f"{size}, with {len(content)} bytes of data", allowed=str(len(content)))
+    found = base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
+    if content and stated and stated != found:
+        yield node.fault("hash", seen=stated, allowed=found)
+
+
+@rule("string-control", "warning", on="Resource")
+def text_is_printable(node: Node) -> Iterator[Fault]:
+    """A text holds control characters other than tab, line feed and carriage return; XML cannot carry them."""
+    written = "\\u00" in node.artefact.document.text  # JSON has no other way to write them
+    for each in node.artefact.nodes if written else ():
+        for name, value in each.value.items():
+            if isinstance(value, str) and CONTROL.search(value):
+                yield each.fault(name, seen="a control character", allowed="printable text, tab and line ends")
+
+
 invariant(
     "per-1",
     "Period",
@@ -176,50 +214,4 @@ invariant(
     says="In R5 asNeededFor goes with asNeeded true, or without asNeeded.",
     seen="asNeededFor together with asNeeded false",
     versions=(R5,),
-)
-
-
-def _timing_needs(key: str, name: str, needed: str) -> None:
-    invariant(
-        key,
-        "TimingRepeat",
-        lambda value: implies(has(value, name), has(value, needed)),
-        says=f"A timing with {name} has {needed}.",
-        seen=f"{name} without {needed}",
-    )
-
-
-def _timing_counts(key: str, name: str) -> None:
-    invariant(
-        key,
-        "TimingRepeat",
-        lambda value: _not_below_zero(value, name),
-        says=f"The {name} of a timing is not below zero.",
-        seen=f"a {name} below zero",
-        at=name,
-    )
-
-
-_timing_needs("tim-1", "duration", "durationUnit")
-_timing_needs("tim-2", "period", "periodUnit")
-_timing_counts("tim-4", "duration")
-_timing_counts("tim-5", "period")
-_timing_needs("tim-6", "periodMax", "period")
-_timing_needs("tim-7", "durationMax", "duration")
-_timing_needs("tim-8", "countMax", "count")
-invariant(
-    "tim-9",
-    "TimingRepeat",
-    lambda value: implies(
-        has(value, "offset"), has(value, "when") and not {"C", "CM", "CD", "CV"} & set(texts(value, "when"))
-    ),
-    says="An offset is counted from a when, which is none of the meals themselves (C, CM, CD, CV).",
-    seen="an offset without when, or from C, CM, CD or CV",
-)
-invariant(
-    "tim-10",
-    "TimingRepeat",
-    lambda value: not (has(value, "timeOfDay") and has(value, "when")),
-    says="A timing has timeOfDay or when, and not both.",
-    seen="timeOfDay and when together",
 )

@@ -40,6 +40,14 @@ def url_is_plain(node: Node) -> Iterator[Fault]:
         yield node.fault("url", seen=url, allowed="a URL without |, # and space")
 
 
+@rule("url-absolute", on="Resource")
+def url_is_absolute(node: Node) -> Iterator[Fault]:
+    """The canonical URL of a definition is absolute: it must name the same thing wherever it is read."""
+    url = text(node.value, "url")
+    if node.type in _NAMED and url and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", url):
+        yield node.fault("url", seen=url, allowed="an absolute URL")
+
+
 invariant(
     "rqg-1",
     ("RequestGroupAction", "RequestOrchestrationAction"),

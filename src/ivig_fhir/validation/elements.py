@@ -57,8 +57,9 @@ class Table:
 
     type: str
     elements: dict[str, Element]
-    required: tuple[str, ...]
+    required: frozenset[str]
     choices: dict[str, tuple[str, ...]]
+    choice_members: frozenset[str]
     required_choices: frozenset[str]
     canonicals: frozenset[str]
     is_resource: bool
@@ -132,8 +133,9 @@ def _table(type_name: str, elements: dict[str, Element], needed: set[str], is_re
     return Table(
         type_name,
         elements,
-        tuple(name for name, element in elements.items() if element.required),
+        frozenset(name for name, element in elements.items() if element.required),
         {name: tuple(members) for name, members in choices.items()},
+        frozenset(name for name, element in elements.items() if element.choice),
         frozenset(needed & choices.keys()),
         frozenset(name for name, element in elements.items() if element.type == "canonical"),
         is_resource,

@@ -22,12 +22,15 @@ _OF_HOW_MANY = re.compile(r"denominator", re.IGNORECASE)
 
 
 def recommends(value: Value) -> bool:
-    """Whether an action carries a strength, a quality of evidence, a direction, or is one of our units."""
-    urls = [text(item, "url") for item in items(value, "extension")]
-    return any(
-        url in _RATED or url.endswith("/cpg-directionOfRecommendation") or HOUSE_EXTENSION + "shown" in url
-        for url in urls
-    )
+    """Whether an action carries a strength, a quality of evidence, a direction, or is one of our units, no notice."""
+    return any(_says_so(item) for item in items(value, "extension"))
+
+
+def _says_so(extension: Value) -> bool:
+    url = text(extension, "url")
+    if HOUSE_EXTENSION + "shown" in url:  # a notice is a bare sentence about the module itself
+        return not any(text(item, "valueCode") == "notice" for item in items(extension, "extension"))
+    return url in _RATED or url.endswith("/cpg-directionOfRecommendation")
 
 
 @rule("evidence-cited", on="PlanDefinitionAction", elsewhere="warning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ivig_fhir.knowledge.grammar import NotInGrammar, parse, parse_priority
 from ivig_fhir.knowledge.syntax import Node as Tree
@@ -30,7 +31,7 @@ GIVEN = {
     *("setting", "settingContext", "context", "resource", "rootResource", "ucum", "sct", "loinc", "action", "patient"),
 }
 _PATH = re.compile(
-    r"%?[A-Za-z][A-Za-z0-9]*|\$this|\[\d+\]|\.|resolve\(\)|extension\((['\"])[^'\"]*\1\)|ofType\([A-Za-z.]+\)"
+    r"resolve\(\)|extension\((['\"])[^'\"]*\1\)|ofType\([A-Za-z.]+\)|%?[A-Za-z][A-Za-z0-9]*|\$this|\[\d+\]|\."
 )
 _DEFINE = re.compile(r'(?:(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")\.)?(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+"|[A-Za-z][\w ]*)')
 _PRIORITY = "%action.priority"
@@ -53,7 +54,12 @@ def _tree(node: Node) -> Tree | None:
     found = _fhirpath(node)
     if not found or not (_is_condition(node) or _is_priority(node)):
         return None
-    return parse_priority(found) if _is_priority(node) else parse(found)
+    return _parsed(found, _is_priority(node))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(found: str, is_priority: bool) -> Tree:
+    return parse_priority(found) if is_priority else parse(found)
 
 
 @rule("fhirpath-syntax", on=("Expression", "ElementDefinitionConstraint"))

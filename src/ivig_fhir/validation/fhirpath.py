@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _CLOCK = r"\d\d(:\d\d(:\d\d(\.\d+)?)?)?"
 _TOKEN = re.compile(
@@ -60,6 +61,7 @@ class Named:
     variables: set[str] = field(default_factory=set)
 
 
+@lru_cache(maxsize=4096)
 def read(text: str) -> Named:
     """What a FHIRPath expression names. Raises NotFhirPath with the place, what stands there and what may."""
     reader = _Reader(text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ivig_fhir.validation.collection import Collection, Link, base_of, is_contained
 from ivig_fhir.validation.elements import table
 from ivig_fhir.validation.findings import Fault
-from ivig_fhir.validation.invariants import text
+from ivig_fhir.validation.invariants import items, text
 from ivig_fhir.validation.nodes import Artefact, Node
 from ivig_fhir.validation.rules import SET, layer
 
@@ -101,7 +101,7 @@ def reference_target(node: Node) -> Iterator[Fault]:
             yield node.fault(seen=f"a reference to {kind}", allowed=", ".join(sorted(targets)))
 
 
-@rule("reference-in-bundle", on="Reference")
+@rule("reference-in-bundle", on="Reference", elsewhere="warning")
 def reference_in_bundle(node: Node) -> Iterator[Fault]:
     """A urn:uuid: or urn:oid: reference means an entry of its own Bundle, and there is none with that fullUrl."""
     reference = text(node.value, "reference")
@@ -109,10 +109,7 @@ def reference_in_bundle(node: Node) -> Iterator[Fault]:
     while bundle is not None and bundle.type != "Bundle":
         bundle = bundle.container
     if bundle is not None and reference.startswith(("urn:uuid:", "urn:oid:")):
-        entries = bundle.resource.get("entry")
-        urls = (
-            {item.get("fullUrl") for item in entries if isinstance(item, dict)} if isinstance(entries, list) else set()
-        )
+        urls = {text(item, "fullUrl") for item in items(bundle.resource, "entry")}
         if reference not in urls:
             yield node.fault("reference", seen=reference, allowed="the fullUrl of an entry of this Bundle")
 
@@ -158,7 +155,7 @@ def _circles(
             way.append((step[0], iter(steps.get(step[0], ()))))
 
 
-_LEAVES = {"ValueSet", "CodeSystem", "ActivityDefinition", "EvidenceVariable", "StructureDefinition", "Library"}
+_LEAVES = {"ValueSet", "CodeSystem", "ActivityDefinition", "EvidenceVariable", "StructureDefinition"}
 _ROOTS = {"PlanDefinition", "ImplementationGuide", "Evidence", "Citation", "Library"}
 
 

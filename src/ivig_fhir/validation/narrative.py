@@ -19,6 +19,25 @@ _ALLOWED = frozenset(
         *("tfoot", "tbody", "th", "td", "code", "samp", "img", "map", "area", "u", "s", "strike", "ins", "del"),
     ]
 )
+_EVERYWHERE = {"title", "style", "class", "id", "lang", "dir", "accesskey", "tabindex", "xml:lang", "xml:space"}
+_IN_TABLES = {
+    *("span", "width", "align", "valign", "char", "charoff", "abbr", "axis", "headers", "scope", "rowspan", "colspan"),
+    *("summary", "border", "frame", "rules", "cellspacing", "cellpadding", "nowrap", "height", "bgcolor"),
+}
+_OF_ELEMENT = {
+    "a": {"href", "name", "charset", "type", "hreflang", "rel", "rev", "shape", "coords", "target"},
+    "img": {"src", "alt", "longdesc", "height", "width", "usemap", "ismap", "border"},
+    "area": {"shape", "coords", "href", "nohref", "alt"},
+    "map": {"name"},
+    "blockquote": {"cite"},
+    "q": {"cite"},
+    "del": {"cite", "datetime"},
+    "ins": {"cite", "datetime"},
+    "ol": {"start", "type"},
+    "ul": {"type"},
+    "li": {"value"},
+    "hr": {"width", "size", "noshade"},
+}
 _SHOWN_WITHOUT_TEXT = {"img", "hr"}
 
 
@@ -39,8 +58,10 @@ class _Reader:
                 f"<{local}>" if namespace == _NAMESPACE else f"<{local}> of {namespace or 'no namespace'}"
             )
         for attribute, value in attributes.items():
-            if attribute.lower().startswith("on") or value.strip().lower().startswith("javascript:"):
-                self.wrong.append(f"the attribute {attribute}")
+            shown = attribute.replace("http://www.w3.org/XML/1998/namespace ", "xml:")
+            known = shown in _EVERYWHERE or shown in _IN_TABLES or shown in _OF_ELEMENT.get(local, ())
+            if not known or value.strip().lower().startswith("javascript:"):
+                self.wrong.append(f"the attribute {shown} of <{local}>")
         self.shows = self.shows or local in _SHOWN_WITHOUT_TEXT
 
     def characters(self, data: str) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ivig_fhir.problems import problem
+from ivig_fhir.validation.elements import VERSIONS
+from ivig_fhir.validation.findings import SEVERITIES
 from ivig_fhir.validation.packages import CACHE
 from ivig_fhir.validation.rules import RULES
+from ivig_fhir.validation.versions import version_of
 
 TABLE = "tool.ivig-fhir.validate"
 _TABLES = {"ivig-fhir.toml": ("validate",), "pyproject.toml": tuple(TABLE.split("."))}
@@ -48,7 +51,11 @@ class Options:
 
 
 def checked(options: Options) -> Options:
-    """The options themselves. Raises Problem('malformed') when they name a rule that does not exist."""
+    """The options themselves. Raises Problem('malformed') for a rule or a severity that does not exist."""
+    if options.fail_on not in SEVERITIES:
+        raise problem("malformed", "fail-on", f'is "{options.fail_on}"', ", ".join(SEVERITIES))
+    if options.fhir_version and not version_of(options.fhir_version):
+        raise problem("malformed", "fhir-version", f'is "{options.fhir_version}"', ", ".join(VERSIONS.values()))
     known = set(RULES) | {item.layer for item in RULES.values()}
     for item in (*options.rules, *options.ignore):
         if item.partition(":")[0] not in known:

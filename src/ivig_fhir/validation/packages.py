@@ -45,13 +45,32 @@ class CorePackage:
         if content is None:
             return None
         schema: dict[str, Any] = json.loads(content.replace(b"{1,9}})?$", b"{1,9})?$").replace(b'"^', b'"(?a)^'))
-        for definition in schema["definitions"].values():
-            properties = definition.get("properties", {})
-            definition["properties"] = {name: item for name, item in properties.items() if not name.startswith("_")}
-            definition["patternProperties"] = {"^_": {}}
-            definition["required"] = [name for name in definition.get("required", ()) if f"_{name}" not in properties]
-        schema["definitions"]["ResourceList"] = {}
+        definitions = schema["definitions"]
+        definitions["ResourceList"] = {}
+        definitions.get("Expression", {}).get("properties", {}).get("language", {}).pop("enum", None)  # extensible
+        for definition in definitions.values():
+            properties = definition.get("properties")
+            if properties is not None:
+                definition["required"] = [
+                    name for name in definition.get("required", ()) if f"_{name}" not in properties
+                ]
+                definition["patternProperties"] = {"^_": {}}
+                definition["properties"] = {
+                    name: _inlined(item, definitions) for name, item in properties.items() if not name.startswith("_")
+                }
         return schema
+
+
+def _inlined(item: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A property without its description, and with a primitive's pattern in place of the reference to it: resolving
+    references is half of the time that jsonschema takes."""
+    item = {name: value for name, value in item.items() if name != "description"}
+    if isinstance(item.get("items"), dict):
+        item["items"] = _inlined(item["items"], definitions)
+    target = definitions.get(item.get("$ref", "").rpartition("/")[2])
+    if target is None or "properties" in target:
+        return item
+    return {name: value for name, value in target.items() if name != "description"}
 
 
 def installed(version: str, cache: Path = CACHE) -> CorePackage | None:

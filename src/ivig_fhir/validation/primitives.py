@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from calendar import monthrange
 from collections.abc import Callable
@@ -29,9 +27,9 @@ _ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 _DATE = re.compile(rf"{_DAY}|{_PART}", re.ASCII)
 _DATE_TIME = re.compile(rf"{_DAY}(?:T{_CLOCK}{_ZONE})?|{_PART}", re.ASCII)
 _INSTANT = re.compile(rf"{_DAY}T{_CLOCK}{_ZONE}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_BASE64 = r"(?=\s*\S)(?:\s*[A-Za-z0-9+/]{4})*(?:\s*[A-Za-z0-9+/]{2}(?:[A-Za-z0-9+/]=|==))?\s*"
 _URI = re.compile(r"[^\s<>\"{}|\\^`]*(?:\|[^\s<>\"{}|\\^`]*)?")
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 LONGEST_STRING = 1024 * 1024
 
 
@@ -46,17 +44,14 @@ def _on_calendar(pattern: re.Pattern[str]) -> Callable[[str], bool]:
 
 
 def _is_text(value: str) -> bool:
-    return bool(value) and not value.isspace() and len(value) <= LONGEST_STRING and not _CONTROL.search(value)
+    return len(value) <= LONGEST_STRING and bool(value.strip(" \t\r\n"))
 
 
-def _is_base64(value: str) -> bool:
-    if not value or _BASE64.fullmatch(value) is None:
-        return False
-    try:
-        base64.b64decode(value)
-    except binascii.Error:
-        return False
-    return True
+def _is_uri(value: str) -> bool:
+    if value.startswith(("urn:uuid:", "urn:oid:")):
+        pattern = _UUID if value.startswith("urn:uuid:") else _OID
+        return re.fullmatch(pattern, value.partition("#")[0].partition("|")[0]) is not None
+    return bool(value) and _URI.fullmatch(value) is not None
 
 
 def _between(low: int, high: int) -> Callable[[Any], bool]:
@@ -68,8 +63,12 @@ def _text(pattern: str, form: str, rule: str) -> Primitive:
 
 
 _INT = 2**31 - 1
-_STRING = Primitive((str,), _is_text, "text that is not empty, without control characters, up to 1 MB", "string-form")
-_ADDRESS = Primitive((str,), lambda value: value and _URI.fullmatch(value), "a URI (RFC 3986), no spaces", "uri-form")
+_STRING = Primitive((str,), _is_text, "text that is not empty, up to 1 MB", "string-form")
+_ADDRESS = Primitive((str,), _is_uri, "a URI (RFC 3986), no spaces; urn:uuid: in lower case", "uri-form")
+_CANONICAL = Primitive(
+    (str,), lambda value: _is_uri(value) and not value.endswith("|"), "url, or url|version", "uri-form"
+)
+_OID = r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+"
 _UUID = r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 PRIMITIVES: dict[str, Primitive] = {
@@ -87,8 +86,8 @@ PRIMITIVES: dict[str, Primitive] = {
     "id": _text(r"[A-Za-z0-9.-]{1,64}", "1 to 64 of A-Z a-z 0-9 - .", "id-form"),
     "uri": _ADDRESS,
     "url": _ADDRESS,
-    "canonical": _ADDRESS,
-    "oid": _text(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", "urn:oid: and numbers with dots", "uri-form"),
+    "canonical": _CANONICAL,
+    "oid": _text(_OID, "urn:oid: and numbers with dots", "uri-form"),
     "uuid": _text(_UUID, "urn:uuid: and a UUID in lower case", "uri-form"),
     "date": Primitive((str,), _on_calendar(_DATE), "a date: 2026, 2026-11 or 2026-11-20", "date-form"),
     "dateTime": Primitive(
@@ -96,7 +95,7 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "instant": Primitive((str,), _on_calendar(_INSTANT), "date, time and zone: 2026-11-20T09:00:00Z", "date-form"),
     "time": _text(_CLOCK, "a time of day: 09:00:00", "date-form"),
-    "base64Binary": Primitive((str,), _is_base64, "base64 (RFC 4648)", "base64-form"),
+    "base64Binary": _text(_BASE64, "base64 (RFC 4648): groups of four, padded with =", "base64-form"),
 }
 
 

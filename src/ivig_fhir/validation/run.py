@@ -63,7 +63,8 @@ class _Run:
         try:
             self.faults.extend([(found, fault) for fault in check(*subject)])
         except _STUMBLES as error:
-            if artefact not in self.misshapen:
+            documents = {item.document for item in self.misshapen}
+            if artefact.document not in documents and not (documents and SET in found.on):
                 self.faults.extend((self.by_check[rule_failed], each) for each in rule_failed(artefact, found, error))
 
     def walk(self, document: Document, version: str) -> None:

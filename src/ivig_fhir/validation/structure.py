@@ -51,10 +51,10 @@ def unknown_element(node: Node, key: str, allowed: Table) -> Iterable[Fault]:
 @rule("required-element")
 def required_element(node: Node, expected: Table) -> Iterator[Fault]:
     """An element that the type requires is absent (a primitive may be replaced by an extension on _name)."""
-    for name in expected.required:
+    for name in sorted(expected.required):
         if name not in node.value and f"_{name}" not in node.value:
             yield node.fault(seen=f"{node.type} without {name}", allowed=_wanted(expected.elements[name]))
-    for choice in expected.required_choices:
+    for choice in sorted(expected.required_choices):
         members = expected.choices[choice]
         if not any(name in node.value or f"_{name}" in node.value for name in members):
             yield node.fault(seen=f"{node.type} without {choice}[x]", allowed=f"one of {', '.join(members)}")
@@ -139,7 +139,7 @@ def _form(identifier: str, explanation: str) -> None:
 
 FORMS: dict[str, Any] = {}
 _form("number-form", "A number is out of the range of its type, or no whole number where one belongs.")
-_form("string-form", "A text is empty, blank, longer than 1 MB, or holds control characters.")
+_form("string-form", "A text is empty, blank, or longer than 1 MB.")
 _form("uri-form", "A URI, URL, canonical, OID or UUID holds a space or is not of its form.")
 _form("code-form", "A code has a space at an end, two in a row, or is empty.")
 _form("id-form", "An id has 1 to 64 characters out of A-Z, a-z, 0-9, - and the dot.")

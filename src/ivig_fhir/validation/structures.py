@@ -68,6 +68,15 @@ invariant(
     seen="an element whose path begins with another type",
 )
 invariant(
+    "sdf-20",
+    "StructureDefinition",
+    lambda value: (
+        not any("." not in text(item, "path") and has(item, "slicing") for item in _elements(value, _VIEWS[1]))
+    ),
+    says="The root element of a differential is not sliced.",
+    seen="slicing of the root element",
+)
+invariant(
     "sdf-27",
     "StructureDefinition",
     lambda value: implies(has(value, "baseDefinition"), has(value, "derivation")),

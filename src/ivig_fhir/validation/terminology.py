@@ -40,9 +40,9 @@ def codes_at(node: Node) -> Iterator[Code]:
 def check_digit(node: Node) -> Iterator[Fault]:
     """A SNOMED CT or LOINC code cannot exist: its form or its check digit (Verhoeff; mod 10) is wrong, or it names a
     description where a concept belongs. Most often a digit was mistyped or lost."""
-    for steps, system, code, _ in codes_at(node):
-        check = _CHECKS.get(system) if code else None
-        fault = check(code) if check else ""
+    check = _CHECKS.get(text(node.value, "system"))
+    for steps, _, code, _ in codes_at(node) if check else ():
+        fault = check(code) if check and code else ""
         if fault:
             yield node.fault(*steps, seen=f"{code}, {fault}")
 
@@ -56,13 +56,23 @@ def system_by_its_name(node: Node) -> Iterator[Fault]:
         yield node.fault("system", seen=system, allowed=system_of(system))
 
 
+@rule("code-system-form", on=CODED)
+def system_is_a_code_system(node: Node) -> Iterator[Fault]:
+    """The system of a code is the absolute URI of a code system: no relative URL, no #id, and no value set."""
+    system = text(node.value, "system")
+    if system and (":" not in system or system.startswith("#")):
+        yield node.fault("system", seen=system, allowed="an absolute URI")
+    elif "/ValueSet/" in system:
+        yield node.fault("system", seen=f"{system}, a value set", allowed="the URI of a code system")
+
+
 @rule("code-unknown", on=SET)
 def code_in_system(collection: Collection) -> Iterator[Fault]:
     """A code is of a code system that is among the files, complete, and does not have it."""
     for node in collection.nodes(*CODED):
-        for steps, url, code, _ in codes_at(node):
-            known = code_system(collection, url, node.artefact.version)
-            if known is not None and code and code not in known:
+        known = code_system(collection, text(node.value, "system"), node.artefact.version)
+        for steps, url, code, _ in codes_at(node) if known is not None else ():
+            if code and known is not None and code not in known:
                 yield node.fault(*steps, seen=f"{code}, which {url} does not have")
 
 
@@ -70,8 +80,8 @@ def code_in_system(collection: Collection) -> Iterator[Fault]:
 def display_of_system(collection: Collection) -> Iterator[Fault]:
     """A display is none of those that the code system among the files gives its code."""
     for node in collection.nodes(*CODED):
-        for steps, url, code, display in codes_at(node):
-            known = code_system(collection, url, node.artefact.version)
+        known = code_system(collection, text(node.value, "system"), node.artefact.version)
+        for steps, _, code, display in codes_at(node) if known else ():
             names = known.get(code) if known else None
             if names and display and display.casefold() not in {name.casefold() for name in names}:
                 yield node.fault(*steps[:-1], "display", seen=display, allowed=" or ".join(names))

@@ -124,3 +124,25 @@ def codes_differ(node: Node) -> Iterator[Fault]:
         if code and code in seen:
             yield node.fault(*path, "code", seen=f"the code {code} a second time")
         seen.add(code)
+
+
+@rule("property-twice", on="CodeSystem")
+def properties_differ(node: Node) -> Iterator[Fault]:
+    """A code system declares a property once."""
+    seen: set[str] = set()
+    for place, item in node.objects("property"):
+        code = text(item, "code")
+        if code and code in seen:
+            yield node.fault("property", place, "code", seen=f"the property {code} a second time")
+        seen.add(code)
+
+
+invariant(
+    "supplement-content",
+    "CodeSystem",
+    lambda value: implies(has(value, "supplements"), text(value, "content") == "supplement"),
+    says="A code system that supplements another has the content supplement.",
+    seen="supplements in a code system of other content",
+    allowed="content: supplement",
+    at="content",
+)

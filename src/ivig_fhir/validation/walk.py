@@ -54,9 +54,9 @@ class Walk:
                 self.report(structure.single_expected, structure.single_expected(node, element, item))
             else:
                 self._single(node, element, (key,), item)
-        if not value.keys() >= set(allowed.required) or allowed.required_choices:
+        if allowed.required_choices or not value.keys() >= allowed.required:
             self.report(structure.required_element, structure.required_element(node, allowed))
-        if allowed.choices:
+        if len(value.keys() & allowed.choice_members) > 1:
             self.report(structure.single_choice, structure.single_choice(node, allowed))
 
     def _no_element(self, node: Node, key: str, item: Any, allowed: Table) -> None:
