@@ -72,7 +72,13 @@ def test_a_tested_rule_says_what_turns_it_red_and_an_open_one_why_it_is_open() -
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("test_ch_10_11_x", [10, 11]), ("test_ch_38_103_the_2_x", [38, 103]), ("test_other_ch_1", [])]
+    ("name", "found"),
+    [
+        ("test_ch_10_11_x", [10, 11]),
+        ("test_ch_38_103_the_2_x", [38, 103]),
+        ("test_other_ch_1", []),
+        ("test_ch_81_to_83_x", [81, 82, 83]),
+    ],
 )
 def test_numbers_are_read_from_names(name: str, found: list[int]) -> None:
     assert numbers(name) == found
@@ -99,6 +105,12 @@ def test_ch_21_24_templates_name_the_patient_alone_and_ask_for_the_newest_result
         for key, query in item["prefetch"].items():
             assert re.findall(r"{{(.*?)}}", query) == ["context.patientId"]
             assert ("_sort=-date&_count=" in query) == query.startswith("Observation"), key
+
+
+def test_ch_35_an_operation_outcome_is_not_an_empty_result(ask: Any) -> None:
+    assert ask(patients.request(CIDP | {"failed": ["conditions"]}), AT).status_code == 412
+    (card, *_) = ask(patients.request(CIDP | {"failed": ["medications"]}), AT).json["cards"]
+    assert card["extension"]["org.example.ivig-fhir"]["notEvaluated"] == ["medications"]
 
 
 def test_ch_40_unknown_fields_and_extensions_are_ignored(ask: Any) -> None:
@@ -153,7 +165,7 @@ def test_ch_57_64_65_66_69_70_72_73_what_is_not_used_is_never_sent(answers: list
         assert not re.search(r'"type":\s*"(update|delete|smart)"', text)
 
 
-def test_ch_80_feedback_is_not_offered(client: FlaskClient) -> None:
+def test_ch_80_without_a_store_feedback_is_not_offered(client: FlaskClient) -> None:
     assert client.post("/cds-services/ivig-patient-view/feedback", json={"feedback": []}).status_code == 404
 
 

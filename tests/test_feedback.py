@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import signal
 import sqlite3
@@ -47,6 +48,12 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(store: Path, content: Content) -> FlaskClient:
     return create_app(Settings(store=store), content=content).test_client()
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory, content: Content) -> tuple[FlaskClient, Path]:
+    store = tmp_path_factory.mktemp("refusing") / "store.sqlite"
+    return create_app(Settings(store=store), content=content).test_client(), store
 
 
 def rows(store: Path, query: str) -> list[Any]:
@@ -98,6 +105,7 @@ def test_a_card_shown_leaves_what_it_was_and_nothing_of_the_patient(client: Flas
     units = {unit for of, unit in rows(store, "SELECT * FROM card_unit") if of == card["uuid"]}
     assert units == units_of(card)
     assert units
+    assert {path.stat().st_mode & 0o077 for path in store.parent.iterdir()} == {0}
 
 
 def test_the_same_request_again_is_the_same_card(client: FlaskClient, store: Path) -> None:
@@ -185,8 +193,9 @@ WRONG: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("body", "where"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
 def test_ch_81_to_86_a_malformed_call_names_its_place_and_stores_nothing(
-    client: FlaskClient, store: Path, body: Any, where: str
+    refusing: tuple[FlaskClient, Path], body: Any, where: str
 ) -> None:
+    client, store = refusing
     data = body if isinstance(body, bytes) else json.dumps(body)
     response = client.post(f"{SERVICE}/feedback", data=data, content_type="application/json")
     assert response.status_code == 400
@@ -194,7 +203,8 @@ def test_ch_81_to_86_a_malformed_call_names_its_place_and_stores_nothing(
     assert rows(store, "SELECT * FROM feedback") == []
 
 
-def test_another_content_type_and_another_service_are_refused(client: FlaskClient) -> None:
+def test_another_content_type_and_another_service_are_refused(refusing: tuple[FlaskClient, Path]) -> None:
+    client, _ = refusing
     assert client.post(f"{SERVICE}/feedback", data="{}", content_type="text/plain").status_code == 415
     assert client.post("/cds-services/ivig-nothing/feedback", json={"feedback": []}).status_code == 404
     assert client.get(f"{SERVICE}/feedback").status_code == 405
@@ -203,6 +213,7 @@ def test_another_content_type_and_another_service_are_refused(client: FlaskClien
 def test_without_a_store_there_is_no_feedback_and_the_start_says_so(
     content: Content, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "ivig_fhir")
     client = create_app(Settings(), content=content).test_client()
     assert "IVIG_FHIR_STORE" in caplog.text
     assert shown(client)["uuid"]

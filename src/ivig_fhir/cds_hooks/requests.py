@@ -134,7 +134,7 @@ class _Pages:
     found: dict[str, list[Resource]] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
-    named: list[tuple[str, Resource]] = field(default_factory=list)
+    included: list[tuple[str, Resource]] = field(default_factory=list)
 
 
 def read_patient_record(request: HookRequest, content: Content) -> tuple[PatientRecord, frozenset[str]]:
@@ -163,7 +163,7 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
         request.drafts,
         pages.unavailable,
         pages.incomplete,
-        medications_of([*pages.named, *request.draft_bundle]),
+        medications_of([*pages.included, *request.draft_bundle]),
     )
     required = frozenset(key.key for key in content.prefetch.values() if key.required and key.key in pages.unavailable)
     return record, required
@@ -211,11 +211,12 @@ def _entries(bundle: Resource, key: PrefetchKey, where: str, pages: _Pages) -> l
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             raise problem("unusable", f"{where}.entry[{number}]", "holds no resource", f"a {key.type}")
-        pages.named.append((str(entry.get("fullUrl", "")), resource))
-        if resource["resourceType"] == "OperationOutcome":
-            pages.incomplete.add(key.key)
-        elif resource["resourceType"] == key.type:
+        if resource["resourceType"] == key.type:
             found.append(resource)
+        elif resource["resourceType"] == "OperationOutcome":
+            pages.incomplete.add(key.key)
+        else:
+            pages.included.append((str(entry.get("fullUrl", "")), resource))
     links = [item.get("relation") for item in as_list(bundle.get("link")) if isinstance(item, dict)]
     if "next" in links or (key.count and len(found) >= key.count):
         pages.incomplete.add(key.key)

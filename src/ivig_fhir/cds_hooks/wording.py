@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
@@ -61,13 +62,18 @@ def _patient_detail(card: TopicCard, content: Content, setting: Setting) -> str:
 
 
 def _sources(card: TopicCard, content: Content, only: frozenset[str] | None = None) -> str:
-    used = {content.statements[name].one("source") for finding in card.findings for name in finding.unit.statements}
+    used = frozenset[str]().union(*(_sources_of(finding.unit, content) for finding in card.findings))
     lines = [
         content.phrase("source-line", id=name, short=word.display, standing=word.one("standing-says"))
         for name, word in content.sources.items()
         if name in used and (only is None or name in only)
     ]
     return content.phrase("sources-used", sources="; ".join(lines)) if lines else ""
+
+
+@lru_cache(maxsize=1024)
+def _sources_of(unit: Unit, content: Content) -> frozenset[str]:
+    return frozenset(content.statements[name].one("source") for name in unit.statements)
 
 
 def _not_evaluated(content: Content, setting: Setting) -> str:
@@ -95,11 +101,7 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
         head = content.phrase("unit-conditional", title=unit.title, direction=direction, questions=numbers)
     else:
         head = content.phrase("unit-applies", title=unit.title, direction=direction)
-    ratings = [content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings]
-    items = [content.newer[name] for name in unit.newer]
-    leads = any(item.one("relation") in LEADING for item in items)
-    newer = [_newer(item, content) for item in items]
-    body = [*newer, unit.says] if leads else [unit.says, *newer]
+    body = list(_always_said(unit, content))
     if finding.dose and not _stripped(finding, card):
         body.append(
             content.phrase(
@@ -109,10 +111,18 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
                 grams=finding.dose.grams,
             )
         )
-    body += _results(finding, content)
-    above = _above(unit, card, content)
-    lines = [" · ".join(ratings), *body, *above]
-    return "\n".join([head, *(f"- {line}" for line in lines if line)])
+    body += [*_results(finding, content), *_above(unit, card, content)]
+    return "\n".join([head, *(f"- {line}" for line in body if line)])
+
+
+@lru_cache(maxsize=1024)
+def _always_said(unit: Unit, content: Content) -> tuple[str, ...]:
+    """What a unit says whatever the record: ratings, its own sentence, newer evidence (first where it leads)."""
+    ratings = " · ".join(content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings)
+    items = [content.newer[name] for name in unit.newer]
+    leads = any(item.one("relation") in LEADING for item in items)
+    newer = [_newer(item, content) for item in items]
+    return (ratings, *newer, unit.says) if leads else (ratings, unit.says, *newer)
 
 
 def _results(finding: Finding, content: Content) -> list[str]:
@@ -157,7 +167,7 @@ def _conflicts(card: TopicCard, content: Content) -> str:
     printed, named = [], []
     for identifier in dict.fromkeys(name for finding in card.findings for name in finding.unit.conflicts):
         word = content.conflicts[identifier]
-        sides = [set(side.split()) for side in word.properties.get("side", ())]
+        sides = _sides(identifier, content)
         if len(sides) > 1 and all(side & present for side in sides):
             printed.append(content.phrase("conflict", id=identifier, text=word.display))
         elif word.one("class") == SAFETY:
@@ -167,6 +177,12 @@ def _conflicts(card: TopicCard, content: Content) -> str:
     if named:
         printed.append(content.phrase("conflicts-elsewhere", ids=", ".join(sorted(named))))
     return content.phrase("conflicts", conflicts=" · ".join(printed)) if printed else ""
+
+
+@lru_cache(maxsize=1024)
+def _sides(conflict: str, content: Content) -> tuple[frozenset[str], ...]:
+    """The statements on each side of a conflict."""
+    return tuple(frozenset(side.split()) for side in content.conflicts[conflict].properties.get("side", ()))
 
 
 def _based_on(card: TopicCard, content: Content) -> str:

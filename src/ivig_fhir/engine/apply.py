@@ -7,13 +7,14 @@ Kleene logic: a condition that is unknown makes a unit conditional, never silent
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from ivig_fhir.engine.dose import Dose, NoDose, stated_dose
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Facts, Verdict
+from ivig_fhir.knowledge.expressions import FALSE, Facts, Verdict
 from ivig_fhir.knowledge.plans import OCCASION, Criterion, Plan, Unit
 from ivig_fhir.knowledge.requirements import DRAFTS
 
@@ -50,19 +51,34 @@ class Trace:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one unit says for this patient on this occasion."""
+    """What one unit says for this patient on this occasion, and its criteria as far as they were looked at."""
 
     unit: Unit
     applicability: str
-    because: tuple[Because, ...] = ()
+    verdicts: tuple[tuple[Criterion, Verdict], ...] = ()
     missing: tuple[Missing, ...] = ()
     warns: bool = False
     opens: bool = False
     proposes: bool = False
     dose: Dose | None = None
     results: tuple[tuple[str, Resource], ...] = ()
-    trace: tuple[Trace, ...] = ()
     silent_for: str = ""
+
+    @property
+    def trace(self) -> tuple[Trace, ...]:
+        """Every criterion that was looked at, with its truth and what decided it."""
+        return tuple(Trace(criterion.reads, verdict.truth, verdict.decided_by) for criterion, verdict in self.verdicts)
+
+    @cached_property
+    def because(self) -> tuple[Because, ...]:
+        """The criteria of a unit that stands for which resources speak."""
+        if self.applicability == SILENT:
+            return ()
+        return tuple(
+            Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION)
+            for criterion, verdict in self.verdicts
+            if verdict.decided_by
+        )
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ def asleep(content: Content) -> dict[str, Asleep]:
     for unit in content.units.values():
         first = unit.criteria[0] if unit.criteria else None
         if first and "subject" not in first.condition.inputs and first.condition.evaluate(nothing).truth is False:
-            finding = Finding(unit, SILENT, trace=(Trace(first.reads, False, ()),), silent_for=first.reads)
+            finding = Finding(unit, SILENT, ((first, FALSE),), silent_for=first.reads)
             found[unit.id] = Asleep(first.condition.inputs, finding)
     return found
 
@@ -92,8 +108,8 @@ def apply(
     for criterion in plan.criteria:
         verdict = criterion.condition.evaluate(facts)
         if verdict.truth is False or _for_want_of_data(criterion, verdict, facts):
-            trace = (Trace(criterion.reads, verdict.truth, verdict.decided_by),)
-            return [Finding(unit, SILENT, trace=trace, silent_for=criterion.reads) for unit in plan.units]
+            verdicts = ((criterion, verdict),)
+            return [Finding(unit, SILENT, verdicts, silent_for=criterion.reads) for unit in plan.units]
     findings = []
     for unit in plan.units:
         still = sleeping.get(unit.id) if sleeping and hook in unit.hooks else None
@@ -112,18 +128,15 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         verdict = _verdict(criterion, unit, content, facts)
         verdicts.append((criterion, verdict))
         if verdict.truth is False:
-            break
-    trace = tuple(Trace(criterion.reads, verdict.truth, verdict.decided_by) for criterion, verdict in verdicts)
-    if any(verdict.truth is False for _, verdict in verdicts):
-        return Finding(unit, SILENT, trace=trace, silent_for=verdicts[-1][0].reads)
+            return Finding(unit, SILENT, tuple(verdicts), silent_for=criterion.reads)
     for number, (criterion, verdict) in enumerate(verdicts):
         anchored = any(other.decided_by for _, other in verdicts[:number])
         first = number == 0 or (criterion.id == OCCASION and not anchored)
         if first and _for_want_of_data(criterion, verdict, facts):
-            return Finding(unit, SILENT, trace=trace, silent_for=criterion.reads)
+            return Finding(unit, SILENT, tuple(verdicts), silent_for=criterion.reads)
     open_ones = [criterion for criterion, verdict in verdicts if verdict.truth is None]
     missing = [item for criterion in open_ones for item in _missing(criterion, content, facts)]
-    warning = unit.warning.condition.evaluate(facts) if unit.warning else Verdict(False)
+    warning = unit.warning.condition.evaluate(facts) if unit.warning else FALSE
     if unit.warning and warning.truth is None:
         missing += _missing(unit.warning, content, facts)
     opens = unit.how == "opens" or (unit.opens is not None and unit.opens.condition.evaluate(facts).truth is not False)
@@ -140,18 +153,13 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
     return Finding(
         unit,
         CONDITIONAL if open_ones else APPLICABLE,
-        because=tuple(
-            Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION)
-            for criterion, verdict in verdicts
-            if verdict.decided_by
-        ),
+        tuple(verdicts),
         missing=tuple(dict.fromkeys(missing)),
         warns=warning.truth is True,
         opens=opens,
         proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
         results=tuple((item.title, found) for item in unit.prints for found in facts.inputs.get(item.input, ())),
-        trace=trace,
     )
 
 
@@ -161,16 +169,16 @@ def _verdict(criterion: Criterion, unit: Unit, content: Content, facts: Facts) -
     if verdict.truth is None and criterion.condition.inputs & facts.unavailable:
         keys = {content.requirements[name].key for name in criterion.condition.inputs}
         anchor = keys <= ANCHORS or criterion.id in unit.anchors
-        if anchor and criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is False:
-            return Verdict(False)
+        if anchor and criterion.condition.evaluate(facts.had).truth is False:
+            return FALSE
     return verdict
 
 
 def _for_want_of_data(criterion: Criterion, verdict: Verdict, facts: Facts) -> bool:
     """Unknown because data could not be had, and nothing on record points to it: then there is nothing to ask."""
-    if verdict.truth is not None or verdict.decided_by:
+    if verdict.truth is not None or verdict.decided_by or not facts.unavailable:
         return False
-    return criterion.condition.evaluate(replace(facts, unavailable=frozenset())).truth is not None
+    return criterion.condition.evaluate(facts.had).truth is not None
 
 
 def _all_met(criteria: tuple[Criterion, ...], facts: Facts) -> bool:
@@ -181,8 +189,7 @@ def _missing(criterion: Criterion, content: Content, facts: Facts) -> list[Missi
     """What to ask: the data that could not be had, or else the fact that the criterion asks for."""
     gone = sorted({content.requirements[name].key for name in criterion.condition.inputs & facts.unavailable})
     found = [Missing(criterion.reads, key, "not-available") for key in gone]
-    had = criterion.condition.evaluate(replace(facts, unavailable=frozenset()))
-    if had.truth is None or not found:
+    if not found or criterion.condition.evaluate(facts.had).truth is None:
         fact, reason = (
             (criterion.asks.fact, criterion.asks.reason) if criterion.asks else (criterion.reads, "not-recorded")
         )

@@ -32,56 +32,54 @@ class Door:
 
     def codes(self, resource: Resource, path: str) -> set[Code]:
         """The (system, code) pairs at a path; each code also stands with an empty system."""
-        kind = resource["resourceType"]
-        concepts = list(self._elements(resource, path))
-        found = {pair for concept in concepts for pair in _pairs(concept)}
+        where = (resource["resourceType"], path)
+        concepts = self._elements(resource, path)
+        found = _pairs(concepts)
         if self.content.code_map:
             found |= {self.content.code_map[pair] for pair in found & self.content.code_map.keys()}
-        if (kind, path) in _TEXT_PATHS:
-            found |= self._hinted(f"{kind}.{path}", concepts, found)
-        systems = self.content.read_systems.get((kind, path))
-        if systems is not None and not any(system in systems for system, _ in found):
+        systems = self.content.read_systems.get(where)
+        known = [pair for pair in found if pair[0] in systems] if systems else []
+        if where in _TEXT_PATHS and self.content.hints.read_beside.issuperset(known):
+            found.update(self._hinted(where, concepts))
+        if systems is not None and not known:
             found.add(self.content.hints.unreadable)
-        if not found and kind in ("Condition", "AllergyIntolerance"):
+        if not found and where[0] in ("Condition", "AllergyIntolerance"):
             found = _absent_status(resource, path)
         return found
 
-    def _elements(self, resource: Resource, path: str) -> Iterator[Any]:
+    def _elements(self, resource: Resource, path: str) -> list[Any]:
         if path == "medication":
-            yield from medication_concepts(resource, self.medications)
-            return
+            return medication_concepts(resource, self.medications)
         if path == "value":
-            yield from (
+            return [
                 item for item in ({"text": resource.get("valueString")}, resource.get("valueCodeableConcept")) if item
-            )
-            return
-        parents: list[Any] = [resource]
+            ]
+        if "." not in path:
+            return as_list(resource.get(path))
+        found: list[Any] = [resource]
         for name in path.split("."):
-            parents = [child for parent in parents if isinstance(parent, dict) for child in as_list(parent.get(name))]
-        yield from parents
+            found = [child for parent in found if isinstance(parent, dict) for child in as_list(parent.get(name))]
+        return found
 
-    def _hinted(self, path: str, concepts: list[Any], found: set[Code]) -> set[Code]:
-        hints = self.content.hints
-        known = {pair for pair in found if pair[0] and pair[0] in self._known_systems(path)}
-        if not known <= hints.read_beside:
-            return set()
-        texts = [concept.get("text") for concept in concepts if isinstance(concept, dict)]
-        return {code for text in texts if isinstance(text, str) for code in hints.read(path, text)}
-
-    def _known_systems(self, path: str) -> frozenset[str]:
-        kind, _, element = path.partition(".")
-        return self.content.read_systems.get((kind, element), frozenset())
+    def _hinted(self, where: tuple[str, str], concepts: list[Any]) -> Iterator[Code]:
+        texts = (concept.get("text") for concept in concepts if isinstance(concept, dict))
+        return (
+            code for text in texts if isinstance(text, str) for code in self.content.hints.read(".".join(where), text)
+        )
 
 
-def _pairs(concept: Any) -> Iterator[Code]:
-    if isinstance(concept, str):
-        yield "", concept
-    elif isinstance(concept, dict):
-        for item in as_list(concept.get("coding")):
-            code = item.get("code") if isinstance(item, dict) else None
-            if isinstance(code, str):
-                yield system_of(str(item.get("system", ""))), code
-                yield "", code
+def _pairs(concepts: list[Any]) -> set[Code]:
+    found: set[Code] = set()
+    for concept in concepts:
+        if isinstance(concept, str):
+            found.add(("", concept))
+        elif isinstance(concept, dict):
+            for item in as_list(concept.get("coding")):
+                code = item.get("code") if isinstance(item, dict) else None
+                if isinstance(code, str):
+                    found.add((system_of(str(item.get("system", ""))), code))
+                    found.add(("", code))
+    return found
 
 
 def _absent_status(resource: Resource, path: str) -> set[Code]:

@@ -12,7 +12,7 @@ from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.expressions import Facts
-from ivig_fhir.knowledge.requirements import DATES, DRAFTS, Requirement
+from ivig_fhir.knowledge.requirements import DATES, DRAFTS, CodeFilter, Requirement
 from ivig_fhir.knowledge.terminology import Code
 
 _Table = dict[Code, list[Requirement]]
@@ -20,25 +20,47 @@ _Table = dict[Code, list[Requirement]]
 
 @dataclass(frozen=True)
 class Index:
-    """Requirements by resource type: those found by a code at a path, and those that any resource may meet."""
+    """Requirements by resource type: those found by a code at a path, and those that any resource may meet.
+
+    `cut` and `gone` are the inputs that a prefetch key feeds: which an incomplete page makes unavailable, and
+    which its absence does (the newest of a page is the newest also where the page was cut).
+    """
 
     by_code: dict[str, dict[str, _Table]]
     by_type: dict[str, list[Requirement]]
+    cut: dict[str, frozenset[str]]
+    gone: dict[str, frozenset[str]]
 
 
 def build_index(requirements: Iterable[Requirement]) -> Index:
     """Made once at load: a resource without one of our codes costs one look-up."""
     by_code: dict[str, dict[str, _Table]] = {}
     by_type: dict[str, list[Requirement]] = {}
+    cut: dict[str, set[str]] = {}
+    gone: dict[str, set[str]] = {}
     for item in requirements:
-        keyed = next((part for part in item.filters if part.from_value_set), None)
+        if item.key != DRAFTS:
+            gone.setdefault(item.key, set()).add(item.id)
+            if not item.newest:
+                cut.setdefault(item.key, set()).add(item.id)
+        keyed = _keyed(item)
         if keyed is None:
             by_type.setdefault(item.type, []).append(item)
             continue
         table = by_code.setdefault(item.type, {}).setdefault(keyed.path, {})
         for code in keyed.codes:
             table.setdefault(code, []).append(item)
-    return Index(by_code, by_type)
+    return Index(by_code, by_type, _frozen(cut), _frozen(gone))
+
+
+def _keyed(requirement: Requirement) -> CodeFilter | None:
+    """The filter that finds a requirement: by a value set, or else by any code (a hint, the status of a draft)."""
+    found = [part for part in requirement.filters if part.codes]
+    return next((part for part in found if part.from_value_set), found[0] if found else None)
+
+
+def _frozen(table: dict[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {key: frozenset(names) for key, names in table.items()}
 
 
 def gather(record: PatientRecord, content: Content, index: Index, today: date) -> Facts:
@@ -56,20 +78,21 @@ def gather(record: PatientRecord, content: Content, index: Index, today: date) -
         requirement = content.requirements.get(identifier)
         chosen = _newest(placed, requirement.newest) if requirement is not None and requirement.newest else placed
         inputs[identifier] = tuple(chosen)
-    return Facts(inputs, _unavailable(record, content), today)
+    return Facts(inputs, _unavailable(record, index), today)
 
 
 def _place(resource: Resource, door: Door, index: Index, today: date, found: dict[str, list[Resource]]) -> None:
     kind = resource.get("resourceType", "")
-    candidates = list(index.by_type.get(kind, ()))
+    candidates = {item.id: item for item in index.by_type.get(kind, ())}
     seen: dict[str, set[Code]] = {}
     for path, table in index.by_code.get(kind, {}).items():
         codes = seen[path] = door.codes(resource, path)
         for code in codes:
-            candidates += table.get(code, ())
-    for requirement in {item.id: item for item in candidates}.values():
+            for item in table.get(code, ()):
+                candidates[item.id] = item
+    for identifier, requirement in candidates.items():
         if _meets(resource, requirement, door, seen) and _in_time(resource, requirement, today):
-            found.setdefault(requirement.id, []).append(resource)
+            found.setdefault(identifier, []).append(resource)
 
 
 def _meets(resource: Resource, requirement: Requirement, door: Door, seen: dict[str, set[Code]]) -> bool:
@@ -96,14 +119,9 @@ def _newest(resources: list[Resource], path: str) -> list[Resource]:
     return [max(resources, key=lambda item: date_text(item, path))]
 
 
-def _unavailable(record: PatientRecord, content: Content) -> frozenset[str]:
-    gone: set[str] = set()
-    for identifier, requirement in content.requirements.items():
-        if requirement.key == DRAFTS:
-            continue
-        if requirement.key in record.unavailable or (requirement.key in record.incomplete and not requirement.newest):
-            gone.add(identifier)
-    return frozenset(gone)
+def _unavailable(record: PatientRecord, index: Index) -> frozenset[str]:
+    gone = [index.gone.get(key, frozenset()) for key in record.unavailable]
+    return frozenset().union(*gone, *(index.cut.get(key, frozenset()) for key in record.incomplete))
 
 
 def date_text(resource: Resource, path: str) -> str:

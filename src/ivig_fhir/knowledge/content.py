@@ -32,9 +32,9 @@ class Word:
 Words = dict[str, Word]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Content:
-    """The loaded module."""
+    """The loaded module; known by identity, so that what follows from it alone can be kept beside it."""
 
     definitions: Definitions
     base: str

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge import syntax as g
 from ivig_fhir.knowledge.comparison import compare, earlier
 from ivig_fhir.knowledge.grammar import parse, parse_priority
-from ivig_fhir.knowledge.syntax import variables
 
 
 class Verdict(NamedTuple):
@@ -34,6 +34,11 @@ class Facts:
     unavailable: frozenset[str]
     today: date
     memo: dict[str, Verdict] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @cached_property
+    def had(self) -> Facts:
+        """The same facts as if all that could not be had held nothing."""
+        return Facts(self.inputs, frozenset(), self.today)
 
 
 TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False), Verdict(None)
@@ -73,13 +78,13 @@ class Condition:
 def compile_condition(text: str) -> Condition:
     """Parse and compile. Raises grammar.NotInGrammar."""
     node = parse(text)
-    return Condition(text, variables(node), _condition(node))
+    return Condition(text, g.variables(node), _condition(node))
 
 
 def compile_priority(text: str) -> Condition:
     """The condition under which a dynamic priority is urgent. Raises grammar.NotInGrammar."""
     node = parse_priority(text)
-    return Condition(text, variables(node), _condition(node))
+    return Condition(text, g.variables(node), _condition(node))
 
 
 def _condition(node: g.Node) -> _Closure:
@@ -135,7 +140,7 @@ def _boolean_path(path: g.Path) -> _Closure:
     if isinstance(last, g.Not):
         return _negation(_condition(before if before.steps else _head_condition(before)))
     if isinstance(last, g.Exists):
-        return _existence(before, last.condition, variables(path))
+        return _existence(before, last.condition, g.variables(path))
     return _truth_of(_items(path))
 
 

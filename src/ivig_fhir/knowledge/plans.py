@@ -67,9 +67,9 @@ class Printed:
     input: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unit:
-    """One guidance unit as published: a child action."""
+    """One guidance unit as published: a child action. Known by identity, as the content it is of."""
 
     id: str
     topic: str

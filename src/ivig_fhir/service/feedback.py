@@ -30,7 +30,7 @@ def now() -> datetime:
 def open_store(settings: Settings) -> Store | None:
     """The store of the setting, or none. Raises Problem('malformed') when it cannot be used."""
     if settings.store is None:
-        log.warning("feedback is off: nothing of cards shown is kept, feedback gets 404 (IVIG_FHIR_STORE=<file>)")
+        log.info("feedback is off: nothing of cards shown is kept, feedback gets 404 (IVIG_FHIR_STORE=<file>)")
         return None
     return SqliteStore(settings.store)
 
