@@ -4,7 +4,9 @@ import sys
 
 from ivig_fhir.problems import Problem
 from ivig_fhir.service.app import create_app
+from ivig_fhir.service.operations import log_as_json
 
+log_as_json()
 try:
     app = create_app()
 except Problem as stopped:

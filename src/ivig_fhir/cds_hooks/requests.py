@@ -93,9 +93,12 @@ def _object(parent: dict[str, Any], name: str, issues: list[Issue]) -> dict[str,
 def _text(parent: dict[str, Any], name: str, issues: list[Issue], prefix: str = "") -> None:
     value = parent.get(name)
     if not isinstance(value, str) or not value:
-        issues.append(
-            Issue(prefix + name, "is absent" if value is None else f"is {value!r:.40}", "a text that is not empty")
-        )
+        issues.append(Issue(prefix + name, "is absent" if value is None else _seen(value), "a text that is not empty"))
+
+
+def _seen(value: Any) -> str:
+    """The kind of a value, never the value: it may be who the patient is."""
+    return "is empty" if value == "" else f"is a {type(value).__name__}"
 
 
 def _drafts(context: dict[str, Any], issues: list[Issue]) -> tuple[tuple[str, Resource], ...]:

@@ -21,7 +21,10 @@ from ivig_fhir.knowledge.content import Content, load_content
 from ivig_fhir.problems import CATEGORIES, Problem, operation_outcome, problem
 from ivig_fhir.service.addresses import Resolver, system_addresses
 from ivig_fhir.service.cors import allow_origins
+from ivig_fhir.service.feedback import Shown, feedback_blueprint, open_store
 from ivig_fhir.service.fhir_client import FhirAccess
+from ivig_fhir.service.metrics import Metrics
+from ivig_fhir.service.operations import observe, operations_blueprint
 from ivig_fhir.service.pages import pages_blueprint
 from ivig_fhir.service.routes import Service, hooks_blueprint
 from ivig_fhir.service.security import Gate
@@ -57,15 +60,19 @@ def create_app(
     dialect = DIALECTS[settings.dialect]
     dialect.check(content)
     responder = Responder(content)
-    service = Service(responder, FhirAccess(content, settings, network), dialect, settings, clock)
+    shown = Shown(open_store(settings), Metrics())
+    service = Service(responder, FhirAccess(content, settings, network), dialect, settings, clock, shown)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    observe(app, content, shown.metrics, settings.max_in_flight)
     app.before_request(_start)
     allow_origins(app, settings.cors_origins)
     _guard(app, gate)
     app.register_blueprint(hooks_blueprint(service))
+    app.register_blueprint(feedback_blueprint(shown, content, settings))
+    app.register_blueprint(operations_blueprint(content, shown.metrics))
     app.register_blueprint(pages_blueprint(content, responder, settings, clock))
     app.register_error_handler(Exception, _answer_failure)
     return app

@@ -22,6 +22,7 @@ from ivig_fhir.validation.value_sets import concepts
 rule = layer("terminology")
 
 _CHECKS = {SCT: snomed_fault, LOINC: loinc_fault}
+_VALUE_SETS = ("http://hl7.org/fhir/ValueSet/", "http://terminology.hl7.org/ValueSet/")
 CODED = ("Coding", "ValueSetComposeInclude", "ValueSetExpansionContains")
 Code = tuple[Path, str, str, str]  # where, system, code, display
 
@@ -62,7 +63,7 @@ def system_is_a_code_system(node: Node) -> Iterator[Fault]:
     system = text(node.value, "system")
     if system and (":" not in system or system.startswith("#")):
         yield node.fault("system", seen=system, allowed="an absolute URI")
-    elif "/ValueSet/" in system:
+    elif system.startswith(_VALUE_SETS):
         yield node.fault("system", seen=f"{system}, a value set", allowed="the URI of a code system")
 
 
