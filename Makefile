@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation
+.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples
 
 serve: $(READY)
 	@echo "Discovery: http://$(BIND)/cds-services"
@@ -50,6 +50,16 @@ preview: $(READY)
 # Change the content in one place at a time: does a case notice? Some minutes.
 mutation: $(READY)
 	$(BIN)/python tools/mutation.py
+
+# The pages in a real browser: accessibility, console, print; needs npm, and Chromium for playwright.
+browser: $(READY)
+	$(BIN)/pip install --quiet --editable '.[browser]'
+	cd tests/browser && npm install --no-package-lock --no-fund --no-audit --silent
+	$(BIN)/python -m pytest tests/browser/pages_in_chromium.py
+
+# The patients that /try offers, out of the cases.
+examples: $(READY)
+	$(BIN)/python tools/examples.py
 
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

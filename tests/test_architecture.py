@@ -37,6 +37,7 @@ LIBRARIES = {
     "flask": {"service"},
     "werkzeug": {"service"},
     "jinja2": {"pages"},
+    "markdown_it": {"pages"},
     "httpx": {"service"},
     "httpcore": {"service"},
     "jwt": {"service"},

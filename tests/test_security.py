@@ -100,6 +100,14 @@ def test_ch_92_discovery_service_and_feedback_need_a_token_alike(
     assert client.open(path, **asked, headers=bearer(made)).status_code in (good, 200)
 
 
+def test_a_record_cannot_be_sent_to_try_or_explain_without_a_token_but_the_guidance_is_open(
+    client: FlaskClient,
+) -> None:
+    assert client.post("/explain", json={}).status_code == 401
+    assert client.post("/try", data={"record": "{}"}).status_code == 401
+    assert client.get("/guidance").status_code == 200
+
+
 def test_ch_97_feedback_may_name_its_service_as_audience(client: FlaskClient) -> None:
     response = call(client, token(said=claims(SERVICE)), f"{SERVICE}/feedback")
     assert response.status_code != 401

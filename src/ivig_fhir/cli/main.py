@@ -10,7 +10,9 @@ from ivig_fhir import __version__
 from ivig_fhir.cli.apply import apply_command
 from ivig_fhir.cli.compile import compile_command
 from ivig_fhir.cli.coverage import coverage_command
+from ivig_fhir.cli.explain import explain_command
 from ivig_fhir.cli.feedback import feedback_command
+from ivig_fhir.cli.site import site_command
 from ivig_fhir.cli.validate import validate_command
 from ivig_fhir.problems import Problem
 
@@ -21,7 +23,15 @@ def cli() -> None:
     """Guidance on intravenous immunoglobulin as FHIR content."""
 
 
-for command in (compile_command, apply_command, coverage_command, feedback_command, validate_command):
+for command in (
+    compile_command,
+    apply_command,
+    explain_command,
+    coverage_command,
+    validate_command,
+    feedback_command,
+    site_command,
+):
     cli.add_command(command)
 
 

@@ -11,13 +11,18 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ivig_fhir.cds_hooks.cards import EXTENSION
+from ivig_fhir.cds_hooks.discovery import served_hooks
 from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.plans import Plan
 from ivig_fhir.pages.about import about_page, statements_page
 from ivig_fhir.pages.addresses import PATIENT, PROFESSIONAL, READERS, Addresses, slug
 from ivig_fhir.pages.basis import source
+from ivig_fhir.pages.codes import value_set
 from ivig_fhir.pages.evidence_map import evidence_map
+from ivig_fhir.pages.examples import examples
 from ivig_fhir.pages.markup import cited, markdown
+from ivig_fhir.pages.playground import Form, Outcome, takes_facts
 from ivig_fhir.pages.publication import R4, R5, Publication
 from ivig_fhir.pages.resources import everything
 from ivig_fhir.pages.topics import for_patients, patient_page, standing, topic_page
@@ -25,6 +30,7 @@ from ivig_fhir.pages.topics import for_patients, patient_page, standing, topic_p
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 GUIDANCE, ABOUT, STATEMENTS, RESOURCES, TRY = "guidance", "about", "statements", "definitions", "try"
+CODES = "codes"
 
 
 def topic_path(plan: Plan) -> str:
@@ -60,6 +66,8 @@ class Pages:
             "live": not files,
             "source_of": self._source_of,
             "READERS": READERS,
+            "EXTENSION": EXTENSION,
+            "titles": {plan.topic: plan.title for plan in self.content.plans},
         }
 
     def render(self, template: str, here: str, **values: Any) -> str:
@@ -92,9 +100,29 @@ class Pages:
         """Every statement of every source, and where it is used."""
         return self.render("statements.html", STATEMENTS, groups=statements_page(self.publication))
 
+    def codes(self, identifier: str) -> str:
+        """Every code of a value set, with its proof. Raises Problem('definitions') for one that is not there."""
+        resource = self.content.definitions.read("ValueSet", identifier)
+        return self.render("codes.html", f"{CODES}/{identifier}", item=value_set(resource))
+
     def resources(self) -> str:
         """Every FHIR resource, to view and to download."""
         return self.render("resources.html", RESOURCES, entries=everything(self.publication), editions=(R4, R5))
+
+    def playground(
+        self, form: Form, public_url: str, outcome: Outcome | None = None, issues: tuple[str, ...] = ()
+    ) -> str:
+        """The playground with its form, and what came of it."""
+        known = {
+            "form": form,
+            "examples": examples(),
+            "hooks": [self.content.hooks[hook] for hook in served_hooks(self.content)],
+            "outcome": outcome,
+            "issues": issues,
+            "public_url": public_url,
+            "can_add": takes_facts(form),
+        }
+        return self.render("try.html", TRY, **known)
 
     def problem(self, title: str, issues: list[str], here: str) -> str:
         """A page that says what went wrong and what is allowed."""

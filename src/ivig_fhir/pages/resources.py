@@ -22,10 +22,10 @@ class Entry:
 
 def behind(plan: Plan, publication: Publication) -> list[Entry]:
     """The resources of a topic: its plan, all that the plan refers to, and the Evidence of its units."""
-    names = {("PlanDefinition", plan.topic): None}
-    names |= dict.fromkeys(_of_units(plan, publication))
+    named = [("PlanDefinition", plan.topic), *_of_units(plan, publication)]
+    names = dict.fromkeys(named)
     for edition in (R4, R5):
-        names |= dict.fromkeys(_referred(publication, edition, list(names)))
+        names |= dict.fromkeys(_referred(publication, edition, named))
     return sorted((_entry(*name, publication) for name in names), key=lambda item: (item.type, item.id))
 
 

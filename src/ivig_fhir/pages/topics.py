@@ -94,7 +94,8 @@ def topic_page(plan: Plan, publication: Publication) -> TopicPage:
 def _beside(plan: Plan, publication: Publication) -> list[Unit]:
     """Units of other topics that stand on this topic's card when their own criteria hold: cautions first."""
     names = {unit.id for unit in plan.units}
-    found = [unit for unit in publication.units() if unit.topic != plan.topic and unit.stands_with & (names | {ANY})]
+    others = [unit for unit in publication.units() if unit.topic != plan.topic and unit.reader != PATIENT]
+    found = [unit for unit in others if unit.stands_with & (names | {ANY})]
     return sorted(found, key=lambda unit: unit.kind != CAUTION)
 
 

@@ -64,7 +64,8 @@ class UnitView:
     @property
     def sources(self) -> list[basis.Source]:
         """The sources that it rests on, once each."""
-        return list({item.source.id: item.source for item in self.statements}.values())
+        found = {item.source.id: item.source for item in self.statements}
+        return [found[name] for name in sorted(found)]
 
 
 def unit_view(unit: Unit, publication: Publication) -> UnitView:

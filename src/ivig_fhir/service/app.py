@@ -34,6 +34,8 @@ from ivig_fhir.service.transport import Network, trusted_tls
 log = logging.getLogger("ivig_fhir")
 
 SERVICES = "/cds-services"
+# where a record may be sent to; the guideline pages hold none and stay open
+GUARDED = (SERVICES, "/try", "/explain")
 # headers that a status is of no use without (RFC 9110)
 _HEADERS = {"unauthorized": ("WWW-Authenticate", "Bearer"), "busy": ("Retry-After", "1")}
 
@@ -106,14 +108,14 @@ def _start() -> None:
 
 
 def _guard(app: Flask, gate: Gate | None) -> None:
-    """Every call to the services needs a token: discovery, invocation and feedback alike (CH-92)."""
+    """What a record may be sent to needs a token: discovery, invocation and feedback alike (CH-92), /try, /explain."""
     if gate is None:
         log.warning("authentication is off: whoever reaches this service may call it (IVIG_FHIR_REQUIRE_AUTH=yes)")
         return
 
     @app.before_request
     def admit() -> None:
-        if request.method != "OPTIONS" and (request.path + "/").startswith(SERVICES + "/"):
+        if request.method != "OPTIONS" and (request.path + "/").startswith(tuple(f"{path}/" for path in GUARDED)):
             g.issuer = gate.admit(request.headers.get("Authorization", ""), request.path)
 
 

@@ -16,9 +16,10 @@ from flask import Blueprint, Response, redirect, request
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.pages.addresses import PATIENT, PROFESSIONAL
-from ivig_fhir.pages.publication import load_publication
+from ivig_fhir.pages.publication import R4, load_publication
 from ivig_fhir.pages.rendering import Pages, assets
 from ivig_fhir.problems import Problem, problem
+from ivig_fhir.service.playground import playground_blueprint
 from ivig_fhir.service.settings import Settings
 
 POLICY = "; ".join(
@@ -41,17 +42,13 @@ HEADERS = {
 UNCHANGED = "public, max-age=31536000, immutable"  # assets carry a hash in their address
 
 
-def pages_blueprint(
-    content: Content,
-    responder: Responder,  # noqa: ARG001
-    settings: Settings,
-    clock: Callable[[], date],  # noqa: ARG001
-) -> Blueprint:
-    """/, /guidance, /about, /statements, /definitions, /static."""
+def pages_blueprint(content: Content, responder: Responder, settings: Settings, clock: Callable[[], date]) -> Blueprint:
+    """/, /guidance, /about, /statements, /definitions, /static, /try, /explain."""
     routes = Blueprint("pages", __name__)
     pages = Pages(load_publication(content, settings.definitions))
     _guidance(routes, pages)
     _resources(routes, pages, settings.definitions)
+    routes.register_blueprint(playground_blueprint(pages, responder, settings, clock))
     routes.after_request(_protected)
     return routes
 
@@ -80,6 +77,7 @@ def _guidance(routes: Blueprint, pages: Pages) -> None:
         cache(pages.overview),
         cache(lambda name, reader: pages.topic(pages.publication.plan(name), reader)),
     )
+    codes = cache(pages.codes)
     about, statements, resources = cache(pages.about), cache(pages.statements), cache(pages.resources)
 
     @routes.get("/")
@@ -98,6 +96,12 @@ def _guidance(routes: Blueprint, pages: Pages) -> None:
             issues = [str(issue) for issue in unknown.outcome.issues]
             return _page(pages.problem("There is no such page", issues, f"guidance/{name}"), 404)
 
+    @routes.get("/codes/<name>")
+    def codes_of(name: str) -> Response:
+        if pages.publication.find(R4, "ValueSet", name) is None:
+            return _page(pages.problem("There is no such page", [f"there is no value set {name!r}"], "codes/x"), 404)
+        return _page(codes(name))
+
     routes.add_url_rule("/about", "about", lambda: _page(about()))
     routes.add_url_rule("/statements", "statements", lambda: _page(statements()))
     routes.add_url_rule("/definitions", "definitions", lambda: _page(resources()))
@@ -113,6 +117,10 @@ def _resources(routes: Blueprint, pages: Pages, definitions: Path) -> None:
             raise problem("not-found", "request", f"there is no {resource_type}/{identifier} in {edition}")
         committed = (definitions / edition / f"{name}.json").read_bytes()
         return Response(committed, mimetype="application/json")
+
+    @routes.get("/favicon.ico")
+    def icon() -> Response:  # browsers ask for it beside a resource, where no page names it
+        return Response(files["icon.svg"], mimetype="image/svg+xml")
 
     @routes.get("/static/<name>")
     def asset(name: str) -> Response:

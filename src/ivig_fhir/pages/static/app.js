@@ -17,9 +17,9 @@
   window.addEventListener("hashchange", reveal);
   reveal();
 
-  // On paper the reasons and statements are open, the code tables as the reader left them.
+  // On paper every recommendation says when it speaks, also where the reader had closed it.
   const opened = [];
-  window.addEventListener("beforeprint", () => each("article.unit details:not([open])", (part) => {
+  window.addEventListener("beforeprint", () => each("details.when:not([open])", (part) => {
     opened.push(part);
     part.open = true;
   }));

@@ -1,0 +1,75 @@
+"""POST /try and POST /explain: a record comes in, cards and reasons go out, nothing is kept.
+
+No part of a record stands in an address, a log, a cache or a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from flask import Blueprint, Response, request
+
+from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.cards import Origin
+from ivig_fhir.cds_hooks.explanation import as_json, explain
+from ivig_fhir.cds_hooks.inquiries import Asked, read_inquiry
+from ivig_fhir.fhir import dumps
+from ivig_fhir.pages.examples import examples
+from ivig_fhir.pages.playground import Form, Outcome, form_of, inquiry_of, outcome, with_facts
+from ivig_fhir.pages.rendering import Pages
+from ivig_fhir.pages.wording import Wording
+from ivig_fhir.problems import Problem, problem
+from ivig_fhir.service.settings import Settings
+
+FIELDS = ("record", "orders", "hook", "at", "reader", "topic", "example")
+JSON_TYPES = ("application/json", "application/fhir+json")
+
+
+def playground_blueprint(
+    pages: Pages, responder: Responder, settings: Settings, clock: Callable[[], date]
+) -> Blueprint:
+    """GET and POST /try, POST /explain."""
+    routes = Blueprint("playground", __name__)
+    content, wording = pages.content, Wording(pages.content)
+
+    def run(form: Form) -> Outcome:
+        inquiry = inquiry_of(form, clock(), content)
+        origin = Origin("", f"ivig-{inquiry.request.hook}", settings.public_url)
+        response = responder.answer(inquiry.request, inquiry.at, origin)
+        return outcome(explain(inquiry, responder), response, content, wording)
+
+    @routes.get("/try")
+    def empty() -> Response:
+        return _kept_nowhere(pages.playground(Form(at=clock().isoformat()), settings.public_url))
+
+    @routes.post("/try")
+    def tried() -> Response:
+        request.max_form_memory_size = settings.max_request_bytes
+        form = Form(**{name: request.form.get(name, "") for name in FIELDS})
+        if request.form.get("action") == "load":
+            found = examples().get(form.example)
+            return _kept_nowhere(pages.playground(form_of(found) if found else Form(), settings.public_url))
+        try:
+            form = with_facts(form, request.form.get("facts", ""))
+            return _kept_nowhere(pages.playground(form, settings.public_url, run(form)))
+        except Problem as stopped:
+            issues = tuple(str(issue) for issue in stopped.outcome.issues)
+            page = pages.playground(form, settings.public_url, issues=issues)
+            return _kept_nowhere(page, stopped.reported_as.status)
+
+    @routes.post("/explain")
+    def explained() -> Response:
+        if request.mimetype not in JSON_TYPES:
+            raise problem("media-type", "request", f"the content type is {request.mimetype!r}", " or ".join(JSON_TYPES))
+        inquiry = read_inquiry(request.get_data(), Asked(), clock(), content)
+        body = dumps(as_json(explain(inquiry, responder), content))
+        return _kept_nowhere(body, mimetype="application/json")
+
+    return routes
+
+
+def _kept_nowhere(body: str, status: int = 200, mimetype: str = "text/html") -> Response:
+    response = Response(body, status, mimetype=mimetype)
+    response.headers["Cache-Control"] = "no-store"
+    return response

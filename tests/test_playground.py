@@ -1,0 +1,209 @@
+"""The playground over HTTP: the same cards as the service gives, and nothing of the record stays behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from dataclasses import asdict
+from datetime import date
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+import patients
+from conftest import ROOT
+from editions import published
+from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.cards import EXTENSION, Origin
+from ivig_fhir.cds_hooks.requests import read_request
+from ivig_fhir.fhir import dumps
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.pages.examples import Example, examples
+from ivig_fhir.pages.playground import form_of
+from test_server import BIN, serving
+
+MARK = "Zyxwvut-4711"
+
+
+@pytest.fixture(scope="module")
+def site() -> FlaskClient:
+    return published()
+
+
+def fields(example: Example, **changed: str) -> dict[str, str]:
+    return asdict(form_of(example)) | {"action": "run"} | changed
+
+
+def run(site: FlaskClient, values: dict[str, str], status: int = 200) -> str:
+    response = site.post("/try", data=values)
+    assert response.status_code == status
+    return response.get_data(as_text=True)
+
+
+def pre(html: str, name: str) -> str:
+    """The text of a <pre>."""
+    (found,) = re.findall(rf'<pre id="{name}"[^>]*>(.*?)</pre>', html, re.DOTALL)
+    return unescape(found)
+
+
+def test_the_examples_are_what_the_tool_makes_of_the_cases() -> None:
+    checked = subprocess.run(
+        [sys.executable, ROOT / "tools" / "examples.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, f"python tools/examples.py\n{checked.stdout}{checked.stderr}"
+
+
+@pytest.mark.parametrize("example", examples().values(), ids=list(examples()))
+def test_an_example_shows_the_cards_that_the_service_gives(
+    example: Example, site: FlaskClient, content: Content
+) -> None:
+    loaded = run(site, {"action": "load", "example": example.id})
+    assert example.title in unescape(loaded)
+    html = run(site, fields(example))
+    sent = pre(html, "curl").partition("<<'REQUEST'\n")[2].removesuffix("REQUEST\n")
+    request = read_request(sent.encode(), example.hook)
+    answer = Responder(content).answer(
+        request, date.fromisoformat(example.at), Origin("", f"ivig-{example.hook}", "https://cds.example.org")
+    )
+    assert pre(html, "response") == dumps(answer)
+    assert len(re.findall(r'<article class="card', html)) == len(answer["cards"])
+    for card in answer["cards"]:
+        assert unescape(html).count(card["summary"])
+        for unit in card["extension"][EXTENSION]["recommendations"]:
+            assert f'id="why-{unit["id"]}"' in html
+
+
+def test_the_reasons_name_each_unit_and_its_state(site: FlaskClient, content: Content) -> None:
+    html = run(site, fields(examples()["mmn-steroid"]))
+    for name in content.units:
+        assert f'id="why-{name}"' in html
+    (reason,) = re.findall(
+        r'<details class="reason applicable" id="why-mmn-steroid".*?</details>\s*</li>', html, re.DOTALL
+    )
+    assert "Condition/" in reason
+    assert "✓" in reason
+
+
+def test_an_edited_order_changes_the_cards(site: FlaskClient) -> None:
+    example = examples()["mmn-steroid"]
+    assert '<article class="card warning"' in run(site, fields(example))
+    assert '<article class="card' not in run(site, fields(example, orders="[]"))
+
+
+def test_another_hook_and_another_day_count(site: FlaskClient) -> None:
+    example = examples()["mg-modsev"]
+    state = r'<details class="reason (\w+)" id="why-mg-modsev"'
+    assert re.findall(state, run(site, fields(example))) == ["applicable"]
+    assert re.findall(state, run(site, fields(example, at="2027-03-02"))) == ["conditional"]
+    assert re.findall(state, run(site, fields(example, hook="order-sign"))) == ["applicable"]
+
+
+def test_a_pasted_request_is_run_as_it_stands(site: FlaskClient) -> None:
+    facts = {
+        "at": "2026-03-02",
+        "hook": "order-sign",
+        "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
+        "orders": {"prednisone": {"atc": "H02AB07"}},
+    }
+    html = run(site, {"record": json.dumps(patients.request(facts)), "action": "run", "at": "2026-03-02"})
+    assert '<article class="card warning"' in html
+
+
+def test_a_named_set_of_facts_can_be_added_and_shows_the_unit(site: FlaskClient) -> None:
+    example = examples()["mg-mild"]
+    html = run(site, fields(example))
+    (facts,) = re.findall(r'why-mg-modsev">.*?name="facts" value="(.*?)"', html, re.DOTALL)[:1]
+    after = run(site, fields(example, facts=unescape(facts)))
+    assert re.search(r'<details class="reason (applicable|conditional)" id="why-mg-modsev"', after)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"record": "{"}, "body: is no JSON"),
+        ({"record": ""}, "body: is no JSON"),
+        ({"hook": "", "record": '{"resourceType": "Bundle"}'}, "hook: is"),
+        ({"at": "soon"}, "at: is"),
+        ({"orders": "{"}, "orders: is no JSON"),
+        ({"topic": "gout"}, "topic: is"),
+        ({"record": '{"resourceType": "Bundle", "entry": []}'}, "holds 0 patients"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said_and_stays_in_the_form(
+    site: FlaskClient, changed: dict[str, str], says: str
+) -> None:
+    values = fields(examples()["mg-mild"], **changed)
+    response = site.post("/try", data=values)
+    assert 400 <= response.status_code < 500
+    html = unescape(response.get_data(as_text=True))
+    assert says in html
+    assert values["record"].strip() in html
+
+
+def test_html_in_a_record_stays_text(site: FlaskClient) -> None:
+    example = examples()["mg-mild"]
+    record = json.loads(dumps(example.record))
+    for entry in record["entry"]:
+        if entry["resource"]["resourceType"] == "Condition":
+            entry["resource"]["id"] = "x"
+            entry["resource"]["code"]["coding"][0]["display"] = "<img src=x onerror=alert(1)>"
+    html = run(site, fields(example, record=json.dumps(record)))
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def marked() -> dict[str, Any]:
+    """A request whose every place for a name, a number or a text carries the mark."""
+    facts = {
+        "at": "2026-03-02",
+        "hook": "patient-view",
+        "conditions": {"mmn": {"icd-10-cm": "G61.82", "text": MARK}},
+    }
+    body = patients.request(facts)
+    body["prefetch"]["patient"] |= {"name": [{"family": MARK}], "identifier": [{"value": MARK}]}
+    return json.loads(json.dumps(body).replace("p1", f"p1-{MARK}"))  # type: ignore[no-any-return]
+
+
+def test_nothing_of_a_record_is_cached_logged_or_put_in_an_address(
+    site: FlaskClient, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answers = [
+        site.post("/try", data={"record": json.dumps(marked()), "action": "run"}),
+        site.post("/try", data={"record": json.dumps(marked())[:-1], "action": "run"}),
+        site.post("/explain", json=marked()),
+    ]
+    for response in answers:
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "ETag" not in response.headers
+        assert "Set-Cookie" not in response.headers
+        assert MARK not in str(response.headers)
+    assert MARK in answers[0].get_data(as_text=True)
+    assert MARK not in caplog.text
+    assert MARK not in "".join(capfd.readouterr())
+    assert site.get("/try").headers["Cache-Control"] == "no-store"
+    assert 'method="post"' in site.get("/try").get_data(as_text=True)
+    assert 'method="get"' not in answers[0].get_data(as_text=True).lower()
+
+
+def test_the_server_logs_nothing_of_a_record(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(ROOT, BIN / "gunicorn", log) as url:
+        form = urllib.parse.urlencode({"record": json.dumps(marked()), "action": "run"}).encode()
+        assert MARK in urllib.request.urlopen(f"{url}/try", form).read().decode()
+        broken = urllib.request.Request(
+            f"{url}/explain", b"{" + json.dumps(marked()).encode(), {"Content-Type": "application/json"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(broken)
+        refused.value.close()
+        assert refused.value.code == 400
+    assert MARK not in log.read_text("utf-8")
