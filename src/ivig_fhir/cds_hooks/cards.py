@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ivig_fhir.cds_hooks.requests import PATIENT, HookRequest
@@ -17,9 +17,9 @@ from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.wording import Setting, criterion_text, detail
 from ivig_fhir.engine.activity import draft
 from ivig_fhir.engine.apply import Finding
-from ivig_fhir.engine.inputs import printed_date
-from ivig_fhir.fhir import coding, reference_to
+from ivig_fhir.fhir import coding
 from ivig_fhir.knowledge.content import Content
+from ivig_fhir.knowledge.plans import Unit
 
 EXTENSION = "org.example.ivig-fhir"
 SUMMARY_BELOW = 140
@@ -111,39 +111,42 @@ def _header(plan: str, content: Content, setting: Setting) -> dict[str, Any]:
 
 def _recommendation(finding: Finding, card: TopicCard, content: Content, reader: str) -> dict[str, Any]:
     unit = finding.unit
-    told = {name for name, word in content.sources.items() if reader != PATIENT or word.one("for-patients")}
+    ratings, statements = _told(unit, content, reader)
     return {
         "id": unit.id,
         "kind": unit.kind,
         "applicability": finding.applicability,
         "direction": unit.direction,
-        "ratings": [
-            {
-                "source": item.source,
-                "kind": item.kind,
-                "wording": item.wording,
-                "standing": list(content.sources[item.source].properties.get("standing", ())),
-                "statement": item.statement,
-            }
-            for item in unit.ratings
-            if item.source in told
-        ],
-        "statements": [name for name in unit.statements if content.statements[name].one("source") in told],
+        "ratings": ratings,
+        "statements": statements,
         "conflicts": list(unit.conflicts),
         "newer": list(unit.newer),
         "yieldsTo": card.outranking(unit),
         "because": [
-            {"reference": reference_to(resource), "criterion": criterion_text(because, content)} | _dated(resource)
+            {"reference": reference, "criterion": criterion_text(because, content)} | ({"date": day} if day else {})
             for because in finding.because
-            for resource in because.resources
+            for reference, day in map(card.cited, because.resources)
         ],
         "missing": [{"fact": item.fact, "input": item.input, "reason": item.reason} for item in finding.missing],
     }
 
 
-def _dated(resource: Mapping[str, Any]) -> dict[str, str]:
-    day = printed_date(dict(resource))
-    return {"date": day} if day else {}
+@lru_cache(maxsize=2048)
+def _told(unit: Unit, content: Content, reader: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The ratings and statements of a unit that this reader is told of: made once, never changed."""
+    told = {name for name, word in content.sources.items() if reader != PATIENT or word.one("for-patients")}
+    ratings = [
+        {
+            "source": item.source,
+            "kind": item.kind,
+            "wording": item.wording,
+            "standing": list(content.sources[item.source].properties.get("standing", ())),
+            "statement": item.statement,
+        }
+        for item in unit.ratings
+        if item.source in told
+    ]
+    return ratings, [name for name in unit.statements if content.statements[name].one("source") in told]
 
 
 def _suggestion(finding: Finding, content: Content, request: HookRequest) -> dict[str, Any]:

@@ -7,10 +7,12 @@ stands only on a card that another unit opened. What yields stays, below what ou
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.engine.apply import SILENT, Finding
+from ivig_fhir.engine.inputs import printed_date
+from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Plan, Unit
 
@@ -27,6 +29,14 @@ class TopicCard:
     suggests: Finding | None = None
     also: tuple[Finding, ...] = ()
     standing: tuple[Finding, ...] = ()
+    _cited: dict[int, tuple[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def cited(self, resource: Resource) -> tuple[str, str]:
+        """The reference of a resource that speaks for a unit, and the date that is printed for it, if any."""
+        found = self._cited.get(id(resource))
+        if found is None:
+            found = self._cited[id(resource)] = (reference_to(resource), printed_date(resource))
+        return found
 
     def outranked_by(self, unit: Unit) -> list[Unit]:
         """The units of the response, on whatever card, that yield to a unit."""

@@ -14,7 +14,7 @@ from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
 from ivig_fhir.engine.inputs import printed_date, printed_value
-from ivig_fhir.fhir import Resource, reference_to
+from ivig_fhir.fhir import reference_to
 from ivig_fhir.knowledge.content import Content, Word
 from ivig_fhir.knowledge.plans import Unit
 
@@ -192,18 +192,16 @@ def _based_on(card: TopicCard, content: Content) -> str:
         for because in finding.because:
             for resource in because.resources:
                 if resource.get("resourceType") != "Patient":
-                    facts.setdefault(_named(resource), criterion_text(because, content))
+                    reference, day = card.cited(resource)
+                    facts.setdefault(f"{reference} ({day})" if day else reference, criterion_text(because, content))
     lines = [content.phrase("fact", criterion=criterion, reference=name) for name, criterion in facts.items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
 
 
-def _named(resource: Resource) -> str:
-    day = printed_date(resource)
-    return reference_to(resource) + (f" ({day})" if day else "")
-
-
 def _mapped(card: TopicCard, content: Content, setting: Setting) -> str:
     """Which facts of the card were read through the site's code map."""
+    if not setting.mapped:
+        return ""
     facts = [resource for finding in card.findings for because in finding.because for resource in because.resources]
     facts += [finding.dose.weight for finding in card.findings if finding.dose]
     codes = dict.fromkeys(code for resource in facts for code in setting.mapped.get(reference_to(resource), ()))
