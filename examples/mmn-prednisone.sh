@@ -1,4 +1,4 @@
 #!/bin/sh
 # A patient with multifocal motor neuropathy, and prednisone about to be signed.
 curl -s -H 'Content-Type: application/json' --data @"$(dirname "$0")/mmn-prednisone.json" \
-  "${IVIG_FHIR_URL:-http://127.0.0.1:8080}/cds-services/ivig-order-sign"
+  "${SERVICE_URL:-http://127.0.0.1:8080}/cds-services/ivig-order-sign"

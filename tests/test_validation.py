@@ -17,7 +17,9 @@ from ivig_fhir import definitions_folder
 from ivig_fhir.validation.codes import loinc_fault, snomed_fault
 from ivig_fhir.validation.fhirpath import NotFhirPath, read
 from ivig_fhir.validation.findings import Finding
+from ivig_fhir.validation.official import Official
 from ivig_fhir.validation.options import Options
+from ivig_fhir.validation.packages import CorePackage
 from ivig_fhir.validation.positions import Lines, offsets
 from ivig_fhir.validation.rules import RULES
 from ivig_fhir.validation.run import validate
@@ -92,6 +94,11 @@ def test_a_finding_names_line_column_path_what_was_seen_and_what_is_allowed(tmp_
     assert (finding.rule, finding.severity, finding.seen) == ("required-binding", "error", 'the string "offical"')
     assert finding.allowed == "anonymous, maiden, nickname, official, old, temp, usual"
     assert finding.hint == '"official"?'
+
+
+def test_a_syntax_error_is_named_where_it_stands(tmp_path: Path) -> None:
+    (finding,) = found_in(write(tmp_path, "patient.json", '{"resourceType": "Patient",\n  "id": "p",\n}'))
+    assert (finding.rule, finding.line, finding.column) == ("json-syntax", 3, 1)
 
 
 def test_a_repeated_key_is_named_where_it_stands_the_second_time(tmp_path: Path) -> None:
@@ -171,7 +178,7 @@ def test_what_a_resource_states_wins_over_the_version_asked_for(tmp_path: Path) 
 
 def test_a_version_that_was_assumed_and_what_was_not_checked_are_said(tmp_path: Path) -> None:
     notes = validate([write(tmp_path, "patient.json", PATIENT)], Options(cache="/nonexistent")).notes
-    assert any(note.startswith("1 files state no FHIR version") for note in notes)
+    assert any(note.startswith("FHIR version not stated, several fit, R4 assumed: 1 of 1") for note in notes)
     assert any("JSON Schema" in note for note in notes)
 
 
@@ -213,6 +220,23 @@ def test_the_json_schema_of_a_core_package_in_the_cache_is_asked(tmp_path: Path)
     (finding,) = found_in(write(tmp_path, "a.json", basic("b")), cache=cache, fhir_version="4.3.0")
     assert (finding.rule, finding.path) == ("json-schema", "Basic")
     assert "'author' is a required property" in finding.seen
+
+
+def test_the_faults_of_the_official_schema_are_mended() -> None:
+    decimal = "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]{1,9}})?$"
+    properties = {"url": {"$ref": "#/definitions/uri"}, "value": {"$ref": "#/definitions/decimal"}, "_value": {}}
+    definitions = {
+        "uri": {"type": "string", "pattern": "^\\S*$"},
+        "decimal": {"pattern": decimal},
+        "X": {"properties": properties, "additionalProperties": False, "required": ["value"]},
+    }
+    content = json.dumps({"definitions": definitions}).encode()
+    validator = Official(CorePackage("x", lambda name: content if "schema" in name else None, ()), "R5").validator("X")
+    assert validator is not None
+    assert validator.is_valid({"url": "a\u00a0b", "value": "1.5e3", "_url": {"extension": []}})
+    assert validator.is_valid({"_value": {"extension": []}})
+    assert not validator.is_valid({"url": "a b"})
+    assert not validator.is_valid({"value": "1.5e"})
 
 
 def test_the_required_bindings_of_a_core_package_are_asked(tmp_path: Path) -> None:
@@ -281,6 +305,13 @@ def test_the_two_editions_of_one_set_do_not_disturb_each_other(tmp_path: Path) -
     write(tmp_path, "r4/plan.json", (EXAMPLES / "valid" / "pld-4" / "example.json").read_text("utf-8"))
     write(tmp_path, "r5/plan.json", (EXAMPLES / "valid" / "pld-0" / "r5-example.json").read_text("utf-8"))
     assert rules_in(tmp_path) == set()
+    library = json.loads((EXAMPLES / "valid" / "att-1" / "example.json").read_text("utf-8"))
+    write(tmp_path, "r4/library.json", library)
+    write(tmp_path, "r5/library.json", {**library, "version": "2.0.0"})
+    plan = json.loads((tmp_path / "r4" / "plan.json").read_text("utf-8"))
+    for version, raised in (("1.0.0", set()), ("2.0.0", {"link-version"})):
+        write(tmp_path, "r4/plan.json", {**plan, "library": [f"{library['url']}|{version}"]})
+        assert rules_in(tmp_path) - {"version-agrees"} == raised
 
 
 @pytest.mark.parametrize(("code", "is_right"), [("64572001", True), ("64572010", False), ("22298006", True)])

@@ -37,6 +37,8 @@ def test_the_exit_code_is_0_without_findings_1_with_and_2_when_it_cannot_be_done
     assert run().exit_code == 2
     assert run(PLAN, "--format", "pdf").exit_code == 2
     assert isinstance(run(PLAN, "--fhir-version", "9").exception, Problem)
+    assert isinstance(run(PLAN, "--context", "nowhere").exception, Problem)
+    assert isinstance(run(PLAN, "--package", PLAN).exception, Problem)
     stopped = run(PLAN, "--rule", "no-such-rule").exception
     assert isinstance(stopped, Problem)
     assert stopped.reported_as.exit_code == 2
@@ -128,6 +130,7 @@ def test_a_configuration_file_is_read_and_the_command_line_adds_to_it(
     assert run(PLAN).exit_code == 0
     assert run(WARNED).exit_code == 1
     assert run(WARNED, "--ignore", "cnl-0").exit_code == 0
+    assert run(PLAN, "--ignore", "cnl-0").exit_code == 0
     assert run(WARNED, "--fail-on", "error").exit_code == 0
     (tmp_path / name).rename(tmp_path / f"other-{name}")
     assert run(PLAN).exit_code == 1

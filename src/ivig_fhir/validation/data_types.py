@@ -145,8 +145,7 @@ def content_is_what_it_says(node: Node) -> Iterator[Fault]:
 @rule("string-control", "warning", on="Resource")
 def text_is_printable(node: Node) -> Iterator[Fault]:
     """A text holds control characters other than tab, line feed and carriage return; XML cannot carry them."""
-    written = "\\u00" in node.artefact.document.text  # JSON has no other way to write them
-    for each in node.artefact.nodes if written else ():
+    for each in node.artefact.nodes if node.artefact.document.escapes else ():
         for name, value in each.value.items():
             if isinstance(value, str) and CONTROL.search(value):
                 yield each.fault(name, seen="a control character", allowed="printable text, tab and line ends")

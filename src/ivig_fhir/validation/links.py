@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ivig_fhir.validation.collection import Collection, Link, base_of, is_contained
 from ivig_fhir.validation.elements import table
 from ivig_fhir.validation.findings import Fault
-from ivig_fhir.validation.invariants import items, text
+from ivig_fhir.validation.invariants import text
 from ivig_fhir.validation.nodes import Artefact, Node
 from ivig_fhir.validation.rules import SET, layer
 
@@ -108,10 +108,9 @@ def reference_in_bundle(node: Node) -> Iterator[Fault]:
     bundle = node.artefact.container
     while bundle is not None and bundle.type != "Bundle":
         bundle = bundle.container
-    if bundle is not None and reference.startswith(("urn:uuid:", "urn:oid:")):
-        urls = {text(item, "fullUrl") for item in items(bundle.resource, "entry")}
-        if reference not in urls:
-            yield node.fault("reference", seen=reference, allowed="the fullUrl of an entry of this Bundle")
+    is_local = bundle is not None and reference.startswith(("urn:uuid:", "urn:oid:"))
+    if is_local and bundle is not None and reference not in bundle.entry_urls:
+        yield node.fault("reference", seen=reference, allowed="the fullUrl of an entry of this Bundle")
 
 
 _CHAINS = {

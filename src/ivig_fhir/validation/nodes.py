@@ -21,8 +21,19 @@ class Artefact:
     version: str = ""
     strict: bool = False
     container: Artefact | None = None
-    full_url: str = ""
     nodes: list[Node] = field(default_factory=list)
+    full_urls: set[str] | None = None
+
+    @property
+    def entry_urls(self) -> set[str]:
+        """The fullUrls of a Bundle's entries, gathered once."""
+        if self.full_urls is None:
+            entries = self.resource.get("entry")
+            found = (
+                [item.get("fullUrl") for item in entries if isinstance(item, dict)] if isinstance(entries, list) else []
+            )
+            self.full_urls = {url for url in found if isinstance(url, str)}
+        return self.full_urls
 
     @property
     def type(self) -> str:

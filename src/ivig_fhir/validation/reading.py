@@ -28,7 +28,8 @@ class Document:
 
     `group` names what it came with (folder, package): there versions agree. `stated` is the FHIR version that a
     package.json beside it states. `first_line` is its line in the file. `checked` is false for files that only
-    resolve links, `named` true for a file that was asked for, not met in a folder.
+    resolve links, `named` true for a file that was asked for, not met in a folder. `escapes`: the text writes
+    characters below U+0100 as \\u00…, the only way in which JSON can hold control characters.
     """
 
     file: str
@@ -38,6 +39,7 @@ class Document:
     stated: str = ""
     first_line: int = 1
     checked: bool = True
+    escapes: bool = False
     named: bool = False
 
 
@@ -59,7 +61,7 @@ def read(file: str, content: bytes, findings: list[Finding], first_line: int = 1
     except ValueError as error:
         findings.append(reported(not_a_number, file, f"a number that cannot be read: {error}"))
         return None
-    document = Document(file, text, data, first_line=first_line)
+    document = Document(file, text, data, first_line=first_line, escapes="\\u00" in text)
     findings.extend(_flagged(document, flags))
     return document
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ivig_fhir.fhir import ICD10CM
+from ivig_fhir.problems import problem
 from ivig_fhir.validation import catalogue
 from ivig_fhir.validation.collection import Collection, house_bases, is_contained
 from ivig_fhir.validation.findings import Fault, Finding
@@ -129,6 +130,8 @@ def _read(reader: Reader, paths: Iterable[str | Path], context: Iterable[str]) -
     documents = [document for path in paths for document in reader.documents(Path(path))]
     beside = Reader(reader.most_megabytes)  # what is wrong with the context is not what was asked
     for path in context:
+        if not Path(path).exists():
+            raise problem("malformed", "context", f"there is no {path}", "files or folders that links lead to")
         for document in beside.documents(Path(path)):
             document.checked = False
             documents.append(document)

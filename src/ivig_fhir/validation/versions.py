@@ -40,7 +40,7 @@ def decide(documents: list[Document], asked: str) -> Decided:
         near = [name for name, count in beside[document.group].most_common(1) if count]
         assumed += not version and not near and document.checked and isinstance(document.data, dict)
         found.append(version or (near[0] if near else R4))
-    note = f"{assumed} files state no FHIR version and fit several: checked as R4 (--fhir-version says otherwise)"
+    note = f"FHIR version not stated, several fit, R4 assumed: {assumed} of {len(documents)} (--fhir-version)"
     return Decided(tuple(found), (note,) if assumed else ())
 
 
