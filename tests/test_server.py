@@ -75,7 +75,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def example(name: str, url: str) -> Any:
     run = subprocess.run(
         ["sh", ROOT / "examples" / name],
-        env=os.environ | {"IVIG_FHIR_URL": url},
+        env=os.environ | {"SERVICE_URL": url},
         capture_output=True,
         text=True,
         check=True,
