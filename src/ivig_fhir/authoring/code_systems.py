@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ivig_fhir.authoring.artefacts import artefact
+from ivig_fhir.authoring.evidence_base import Hint
 from ivig_fhir.authoring.guidance import Guidance
 from ivig_fhir.fhir import Resource, canonical
 
@@ -153,19 +154,18 @@ def _newer(guidance: Guidance) -> Resource:
 
 def _hints(guidance: Guidance) -> Resource:
     concepts = [
-        _entry(item.id, item.says, "", path=item.path, match=item.match, phrase=item.phrases)
+        _entry(
+            item.id,
+            item.says,
+            path=item.path,
+            match=item.match,
+            phrase=item.phrases,
+            read_beside=_read_beside(guidance, item) if item.path == "Condition.code" else (),
+        )
         for item in guidance.hints.values()
     ]
-    beside = [canonical(guidance.module.base, "ValueSet", name) for name in guidance.read_beside]
-    concepts.append(
-        _entry(
-            "unreadable",
-            "absent, or without a code that this module reads",
-            "",
-            negation=guidance.negations,
-            read_beside=beside,
-        )
-    )
+    absent = "absent, or without a code that this module reads"
+    concepts.append(_entry("unreadable", absent, negation=guidance.negations))
     return _code_system(
         guidance,
         "ivig-hint",
@@ -173,6 +173,10 @@ def _hints(guidance: Guidance) -> Resource:
         "Codes that the record's door gives to texts and to unreadable elements.",
         concepts,
     )
+
+
+def _read_beside(guidance: Guidance, hint: Hint) -> list[str]:
+    return [canonical(guidance.module.base, "ValueSet", name) for name in (*guidance.read_beside, *hint.beside)]
 
 
 def _phrases(guidance: Guidance) -> Resource:

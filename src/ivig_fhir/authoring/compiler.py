@@ -79,6 +79,7 @@ def _reached(needs: Needs, guidance: Guidance) -> set[str]:
     waiting = [
         *needs.concepts,
         *guidance.read_beside,
+        *(name for hint in guidance.hints.values() for name in hint.beside),
         *(name for item in guidance.module.prefetch for name in item.codes),
     ]
     while waiting:

@@ -95,13 +95,17 @@ class Newer:
 
 @dataclass(frozen=True)
 class Hint:
-    """Phrases that, read in a text, are a reason to ask and never a fact; `whole`: the text is the phrase."""
+    """Phrases that, read in a text, are a reason to ask and never a fact; `whole`: the text is the phrase.
+
+    `beside`: concepts whose codes may stand beside the text, besides those of `read-beside`.
+    """
 
     id: str
     path: str
     says: str
     phrases: tuple[str, ...]
     match: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

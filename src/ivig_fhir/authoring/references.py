@@ -111,7 +111,8 @@ def _named(tree: Any, kind: str) -> Iterator[tuple[str, str, int]]:
         for concept in tree["concepts"]:
             yield from _keys(concept, _CONCEPT)
     elif kind == "hints":
-        yield from _keys(tree, {"read-beside": "concepts"})
+        for block in (tree, *tree["hints"]):
+            yield from _keys(block, {"read-beside": "concepts", "beside": "concepts"})
     elif kind == "orders":
         for item in tree["classes"]:
             yield from _keys(item.get("done", Block()), {"codes": "concepts", "within": "defaults"})

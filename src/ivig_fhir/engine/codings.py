@@ -39,8 +39,8 @@ class Door:
             found |= {self.content.code_map[pair] for pair in found & self.content.code_map.keys()}
         systems = self.content.read_systems.get(where)
         known = [pair for pair in found if pair[0] in systems] if systems else []
-        if where in _TEXT_PATHS and self.content.hints.read_beside.issuperset(known):
-            found.update(self._hinted(where, concepts))
+        if where in _TEXT_PATHS:
+            found.update(self._hinted(where, concepts, known))
         if systems is not None and not known:
             found.add(self.content.hints.unreadable)
         if not found and where[0] in ("Condition", "AllergyIntolerance"):
@@ -61,11 +61,10 @@ class Door:
             found = [child for parent in found if isinstance(parent, dict) for child in as_list(parent.get(name))]
         return found
 
-    def _hinted(self, where: tuple[str, str], concepts: list[Any]) -> Iterator[Code]:
+    def _hinted(self, where: tuple[str, str], concepts: list[Any], known: list[Code]) -> Iterator[Code]:
+        hints, path = self.content.hints, ".".join(where)
         texts = (concept.get("text") for concept in concepts if isinstance(concept, dict))
-        return (
-            code for text in texts if isinstance(text, str) for code in self.content.hints.read(".".join(where), text)
-        )
+        return (code for text in texts if isinstance(text, str) for code in hints.read(path, text, known))
 
 
 def _pairs(concepts: list[Any]) -> set[Code]:

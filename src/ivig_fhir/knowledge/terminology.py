@@ -50,25 +50,30 @@ class _Phrases:
     path: str
     whole: bool
     pattern: re.Pattern[str]
+    beside: frozenset[Code]
+
+    def found_in(self, text: str, negated: bool) -> bool:
+        """Whether the text is the phrase (`whole`), or holds it and no negation."""
+        if self.whole:
+            return self.pattern.fullmatch(text.strip(" .")) is not None
+        return not negated and self.pattern.search(text) is not None
 
 
 @dataclass(frozen=True)
 class Hints:
-    """Reads texts for phrases: within a text that holds no negation, or (`whole`) as the text itself."""
+    """Reads texts for phrases: no code beside a text may be one that the hint does not name (`beside`)."""
 
     system: str
     phrases: tuple[_Phrases, ...]
     negation: re.Pattern[str]
-    read_beside: frozenset[Code]
 
-    def read(self, path: str, text: str) -> list[Code]:
-        """The hint codes of a text at an element path such as 'Condition.code'."""
+    def read(self, path: str, text: str, known: Iterable[Code]) -> list[Code]:
+        """The hint codes of a text at an element path such as 'Condition.code'; `known`: the codes beside it."""
         negated = self.negation.search(text) is not None
         return [
             (self.system, item.code)
             for item in self.phrases
-            if item.path == path
-            and (item.pattern.fullmatch(text.strip(" .")) if item.whole else not negated and item.pattern.search(text))
+            if item.path == path and item.beside.issuperset(known) and item.found_in(text, negated)
         ]
 
     @property
@@ -95,17 +100,20 @@ def load_hints(definitions: Definitions) -> Hints:
     system = definitions.read("CodeSystem", "ivig-hint")
     concepts = {item["code"]: item for item in system["concept"]}
     marker = concepts[UNREADABLE]
-    beside = frozenset[Code]().union(
-        *(members(definitions.resolve(url, "CodeSystem/ivig-hint")) for url in property_values(marker, "read-beside"))
-    )
     phrases = tuple(
         _Phrases(
             code,
             property_values(item, "path")[0],
             bool(property_values(item, "match")),
             _pattern(property_values(item, "phrase")),
+            _read_beside(definitions, item),
         )
         for code, item in concepts.items()
         if code != UNREADABLE
     )
-    return Hints(system["url"], phrases, _pattern(property_values(marker, "negation")), beside)
+    return Hints(system["url"], phrases, _pattern(property_values(marker, "negation")))
+
+
+def _read_beside(definitions: Definitions, hint: Resource) -> frozenset[Code]:
+    named = property_values(hint, "read-beside")
+    return frozenset().union(*(members(definitions.resolve(url, "CodeSystem/ivig-hint")) for url in named))
