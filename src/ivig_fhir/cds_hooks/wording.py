@@ -162,16 +162,14 @@ def _stripped(finding: Finding, card: TopicCard) -> bool:
 
 
 def _conflicts(card: TopicCard, content: Content) -> str:
-    """Printed: by its title where both sides stand on the card, in full where it bears on safety; the rest named."""
+    """By its title where both sides stand on the card, or where it bears on safety; the rest by number."""
     present = {name for finding in card.findings for name in finding.unit.statements}
     printed, named = [], []
     for identifier in dict.fromkeys(name for finding in card.findings for name in finding.unit.conflicts):
         word = content.conflicts[identifier]
         sides = _sides(identifier, content)
-        if len(sides) > 1 and all(side & present for side in sides):
+        if word.one("class") == SAFETY or (len(sides) > 1 and all(side & present for side in sides)):
             printed.append(content.phrase("conflict", id=identifier, text=word.display))
-        elif word.one("class") == SAFETY:
-            printed.append(content.phrase("conflict", id=identifier, text=word.definition))
         else:
             named.append(identifier)
     if named:
