@@ -258,15 +258,17 @@ def test_a_core_package_may_be_named_as_a_tgz(tmp_path: Path) -> None:
 def test_icd_10_cm_codes_are_looked_up_where_the_package_for_it_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coding = [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "Q99.X"}]
-    path = write(tmp_path, "a.json", {"resourceType": "Basic", "id": "b", "code": {"coding": coding}})
-    notes = validate([path], Options(cache="/nonexistent")).notes
+    def coded(name: str, code: str) -> Path:
+        coding = [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]
+        return write(tmp_path, name, {"resourceType": "Basic", "id": "b", "code": {"coding": coding}})
+
+    unknown = coded("unknown.json", "G61.88")
+    assert "icd10cm-unknown" in rules_in(unknown)
+    assert "icd10cm-unknown" not in rules_in(coded("known.json", "G61.82"))
+    monkeypatch.setitem(sys.modules, "simple_icd_10_cm", None)
+    assert "icd10cm-unknown" not in rules_in(unknown)
+    notes = validate([unknown], Options(cache="/nonexistent")).notes
     assert "not checked: whether ICD-10-CM codes exist (pip install simple-icd-10-cm)" in notes
-    write(tmp_path, "simple_icd_10_cm.py", "def is_valid_item(code): return code != 'Q99.X'\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "simple_icd_10_cm", raising=False)
-    assert "icd10cm-unknown" in rules_in(path)
-    sys.modules.pop("simple_icd_10_cm")
 
 
 def test_a_rule_that_fails_is_a_finding_unless_the_json_is_misshapen(
