@@ -55,7 +55,7 @@ class Responder:
         record, gone = read_patient_record(request, self.content)
         if gone:
             return self._without_required(request, record, tuple(sorted(gone)), today, origin)
-        evaluation = self.evaluate(request, record, today)
+        evaluation = self.evaluate(request, record, today, all_units=False)
         cut = tuple(key for key in evaluation.not_evaluated if self.content.prefetch[key].required)
         if cut and not evaluation.cards and self._classified(evaluation.facts):
             return self._unreadable(request, record, cut, today, origin)
@@ -63,13 +63,16 @@ class Responder:
         setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used, mapped)
         return {"cards": build_cards(list(evaluation.cards), self.content, request, setting, origin)}
 
-    def evaluate(self, request: HookRequest, record: PatientRecord, today: date) -> Evaluation:
-        """Every unit's finding for this record, and the cards."""
+    def evaluate(
+        self, request: HookRequest, record: PatientRecord, today: date, *, all_units: bool = True
+    ) -> Evaluation:
+        """The units' findings for this record, and the cards; without `all_units` those that nothing wakes left out."""
         facts = gather(record, self.content, self.index, today)
+        sleeping = None if all_units else self.asleep
         findings = tuple(
             finding
             for plan in self.content.plans
-            for finding in apply(plan, self.content, facts, request.hook, self.asleep)
+            for finding in apply(plan, self.content, facts, request.hook, sleeping)
         )
         speaks = request.hook not in ORDER_HOOKS or self._order_in_question(facts)
         cards = select(findings, self.content, request.reader) if speaks else []

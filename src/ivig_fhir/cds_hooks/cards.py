@@ -6,7 +6,6 @@ The extension is the module's machine-readable contract; card-extension.schema.j
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache
@@ -165,8 +164,9 @@ def _suggestion(finding: Finding, content: Content, request: HookRequest) -> dic
 
 
 def _with_uuids(card: Card, content: Content, request: HookRequest, origin: Origin) -> Card:
-    """uuid5 over issuer, service, hook instance and the card, so that a replay gives the same bytes."""
-    digest = hashlib.sha256(json.dumps(card, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+    """uuid5 over issuer, service, hook instance, content and the text, so that a replay gives the same bytes."""
+    text = "\n".join((content.definitions.content_hash, card["indicator"], card["summary"], card["detail"]))
+    digest = hashlib.sha256(text.encode()).hexdigest()
     space = uuid.uuid5(uuid.NAMESPACE_URL, content.base)
     identity = str(uuid.uuid5(space, "|".join((origin.issuer, origin.service, request.instance, digest))))
     suggestions = [

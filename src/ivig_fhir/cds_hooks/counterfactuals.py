@@ -115,7 +115,7 @@ class Search:
 
     def _verified(self, unit: Unit, facts: tuple[Candidate, ...]) -> Counterfactual | None:
         """The whole path, cards included: does the unit stand on a card?"""
-        evaluation = self.responder.evaluate(self.request, self._with(facts), self.today)
+        evaluation = self.responder.evaluate(self.request, self._with(facts), self.today, all_units=False)
         finding = _shown(evaluation).get(unit.id)
         return Counterfactual(unit, facts, finding.applicability) if finding else None
 

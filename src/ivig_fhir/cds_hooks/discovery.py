@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ivig_fhir.knowledge.content import Content
@@ -23,9 +24,10 @@ def _versions(hook: str, version: str) -> dict[str, str]:
     return {"version": version} | ({"hookVersion": HOOK_VERSIONS[hook]} if hook in HOOK_VERSIONS else {})
 
 
-def served_hooks(content: Content) -> list[str]:
+@lru_cache(maxsize=64)
+def served_hooks(content: Content) -> tuple[str, ...]:
     """The hooks that at least one plan is triggered by."""
-    return [hook for hook in content.hooks if any(hook in plan.hooks for plan in content.plans)]
+    return tuple(hook for hook in content.hooks if any(hook in plan.hooks for plan in content.plans))
 
 
 def _service(hook: str, content: Content) -> dict[str, Any]:
@@ -40,12 +42,13 @@ def _service(hook: str, content: Content) -> dict[str, Any]:
     }
 
 
-def prefetch_keys(hook: str, content: Content) -> list[str]:
+@lru_cache(maxsize=256)
+def prefetch_keys(hook: str, content: Content) -> tuple[str, ...]:
     """The prefetch keys of the service of a hook: those that its plans read, and the required ones."""
     used = {
         content.requirements[item["id"]].key for plan in content.plans if hook in plan.hooks for item in plan.inputs
     }
-    return [key for key, row in content.prefetch.items() if (key in used or row.required) and key != DRAFTS]
+    return tuple(key for key, row in content.prefetch.items() if (key in used or row.required) and key != DRAFTS)
 
 
 def hook_of(service_id: str, content: Content) -> str | None:

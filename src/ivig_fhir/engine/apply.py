@@ -81,43 +81,47 @@ class Finding:
         )
 
 
-@dataclass(frozen=True)
-class Asleep:
-    """A unit that stays silent while none of these inputs has a resource, and what is found of it then."""
-
-    inputs: frozenset[str]
-    finding: Finding
+Asleep = Mapping[str, tuple[frozenset[str], ...]]
 
 
-def asleep(content: Content) -> dict[str, Asleep]:
-    """Units whose first criterion is false over no data; made once at load, with the finding that apply() gives."""
+def asleep(content: Content) -> Asleep:
+    """Per unit the inputs of each criterion that is false over no data: while none of one holds a resource, or could
+    not be had, the unit is silent. Made once at load."""
     nothing = Facts({}, frozenset(), date.max)
     found = {}
     for unit in content.units.values():
-        first = unit.criteria[0] if unit.criteria else None
-        if first and "subject" not in first.condition.inputs and first.condition.evaluate(nothing).truth is False:
-            finding = Finding(unit, SILENT, ((first, FALSE),), silent_for=first.reads)
-            found[unit.id] = Asleep(first.condition.inputs, finding)
+        conditions = [criterion.condition for criterion in unit.criteria]
+        still = tuple(
+            condition.inputs
+            for condition in conditions
+            if "subject" not in condition.inputs and condition.evaluate(nothing).truth is False
+        )
+        if still:
+            found[unit.id] = still
     return found
 
 
-def apply(
-    plan: Plan, content: Content, facts: Facts, hook: str, sleeping: Mapping[str, Asleep] | None = None
-) -> list[Finding]:
-    """A finding for every unit of a plan, silent ones included with the criterion that silenced them."""
+def apply(plan: Plan, content: Content, facts: Facts, hook: str, sleeping: Asleep | None = None) -> list[Finding]:
+    """A finding for every unit of a plan, silent ones included with the criterion that silenced them.
+
+    With `sleeping` the units that nothing can wake are left out.
+    """
     for criterion in plan.criteria:
         verdict = criterion.condition.evaluate(facts)
         if verdict.truth is False or _for_want_of_data(criterion, verdict, facts):
             verdicts = ((criterion, verdict),)
             return [Finding(unit, SILENT, verdicts, silent_for=criterion.reads) for unit in plan.units]
-    findings = []
-    for unit in plan.units:
-        still = sleeping.get(unit.id) if sleeping and hook in unit.hooks else None
-        if still and still.inputs.isdisjoint(facts.inputs) and still.inputs.isdisjoint(facts.unavailable):
-            findings.append(still.finding)
-        else:
-            findings.append(_finding(unit, content, facts, hook))
-    return findings
+    units = plan.units if sleeping is None else [unit for unit in plan.units if _may_wake(unit, facts, hook, sleeping)]
+    return [_finding(unit, content, facts, hook) for unit in units]
+
+
+def _may_wake(unit: Unit, facts: Facts, hook: str, sleeping: Asleep) -> bool:
+    if hook not in unit.hooks:
+        return False
+    for inputs in sleeping.get(unit.id, ()):  # a loop, since this runs for every unit of every request
+        if inputs.isdisjoint(facts.inputs) and inputs.isdisjoint(facts.unavailable):
+            return False
+    return True
 
 
 def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
@@ -129,11 +133,23 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         verdicts.append((criterion, verdict))
         if verdict.truth is False:
             return Finding(unit, SILENT, tuple(verdicts), silent_for=criterion.reads)
+    unanchored = _unanchored(verdicts, facts) if facts.unavailable else None
+    if unanchored:
+        return Finding(unit, SILENT, tuple(verdicts), silent_for=unanchored.reads)
+    return _standing(unit, verdicts, content, facts)
+
+
+def _unanchored(verdicts: list[tuple[Criterion, Verdict]], facts: Facts) -> Criterion | None:
+    """The criterion on which a unit would stand though nothing on record points to it."""
     for number, (criterion, verdict) in enumerate(verdicts):
         anchored = any(other.decided_by for _, other in verdicts[:number])
         first = number == 0 or (criterion.id == OCCASION and not anchored)
         if first and _for_want_of_data(criterion, verdict, facts):
-            return Finding(unit, SILENT, tuple(verdicts), silent_for=criterion.reads)
+            return criterion
+    return None
+
+
+def _standing(unit: Unit, verdicts: list[tuple[Criterion, Verdict]], content: Content, facts: Facts) -> Finding:
     open_ones = [criterion for criterion, verdict in verdicts if verdict.truth is None]
     missing = [item for criterion in open_ones for item in _missing(criterion, content, facts)]
     warning = unit.warning.condition.evaluate(facts) if unit.warning else FALSE
