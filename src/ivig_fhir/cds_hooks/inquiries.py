@@ -16,12 +16,10 @@ from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION
 from ivig_fhir.cds_hooks.discovery import served_hooks
+from ivig_fhir.cds_hooks.patient_bundles import entries_of, patient_of, prefetch_of
 from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, HookRequest, read_request
-from ivig_fhir.engine.inputs import date_text
 from ivig_fhir.fhir import Resource, as_list, dumps, loads, reference_to
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.requirements import DATES, PrefetchKey
-from ivig_fhir.knowledge.terminology import system_of
 from ivig_fhir.problems import problem
 
 ALLOWED = "a CDS Hooks request, a Bundle of one patient, or Parameters with hook and data"
@@ -162,45 +160,19 @@ def request_of_bundle(bundle: Resource, asked: Asked, content: Content) -> dict[
     hooks = served_hooks(content)
     if asked.hook not in hooks:
         raise problem("malformed", "hook", f"is {asked.hook!r}", ", ".join(hooks), "a Bundle does not say it")
-    entries = [item for item in as_list(bundle.get("entry")) if isinstance(item, dict) and "resource" in item]
-    patients = [item["resource"] for item in entries if item["resource"].get("resourceType") == "Patient"]
-    if len(patients) != 1:
-        raise problem("unusable", "Bundle", f"holds {len(patients)} patients", "exactly one")
-    identifier = str(patients[0].get("id", ""))
+    entries = entries_of(bundle)
+    patient = patient_of(entries)
+    identifier = str(patient.get("id", ""))
     user = f"Patient/{identifier}" if asked.reader == PATIENT else "Practitioner/reader"
     context = {"userId": user, "patientId": identifier}
     if asked.hook == "encounter-start":
         context["encounterId"] = "encounter"
-    prefetch = {
-        key.key: patients[0] if key.type == "Patient" else _page(entries, key) for key in content.prefetch.values()
+    told = {
+        "hook": asked.hook,
+        "context": context | _ordered(asked.hook, asked.orders or ()),
+        "prefetch": prefetch_of(entries, content),
     }
-    told = {"hook": asked.hook, "context": context | _ordered(asked.hook, asked.orders or ()), "prefetch": prefetch}
     return {"hookInstance": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{content.base}/{_digest(told)}"))} | told
-
-
-def _page(entries: list[dict[str, Any]], key: PrefetchKey) -> Resource:
-    """What the query of a key would have brought: by type and code, the newest first, no more than a page."""
-    found = [item for item in entries if item["resource"].get("resourceType") == key.type]
-    if key.codes:
-        found = [item for item in found if _codes(item["resource"]) & key.codes]
-    if key.count:
-        path = DATES[key.type][0]
-        found.sort(key=lambda item: date_text(item["resource"], path), reverse=True)
-        found = found[: key.count - 1]  # a full page would count as cut
-    named = [item for item in entries if item["resource"].get("resourceType") == "Medication"]
-    kept = [*found, *(named if key.type == "MedicationRequest" else ())]
-    told = [{name: item[name] for name in ("fullUrl", "resource") if name in item} for item in kept]
-    return {"resourceType": "Bundle", "type": "searchset", "entry": told}
-
-
-def _codes(resource: Resource) -> frozenset[tuple[str, str]]:
-    concept = resource.get("code")
-    codings = as_list(concept.get("coding")) if isinstance(concept, dict) else []
-    return frozenset(
-        (system_of(str(item.get("system", ""))), str(item.get("code", "")))
-        for item in codings
-        if isinstance(item, dict)
-    )
 
 
 def orders_of(text: str) -> tuple[Resource, ...]:

@@ -85,9 +85,8 @@ def _fault(resource: Resource, patient_id: str, key: str) -> str:
     kind = resource.get("resourceType")
     if kind not in _SUBJECT:
         return ""
-    subject = resource.get(_SUBJECT[kind])
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    if isinstance(reference, str) and not _same_patient(reference, patient_id):
+    reference = patient_reference(resource)
+    if reference and not _same_patient(reference, patient_id):
         where = f"{key}: {reference_to(resource)}.{_SUBJECT[kind]}"
         raise Problem(
             "unusable",
@@ -104,6 +103,13 @@ def _fault(resource: Resource, patient_id: str, key: str) -> str:
         if name in resource and not isinstance(resource[name], dict)
     ]
     return f"{', '.join(malformed)} malformed" if malformed else ""
+
+
+def patient_reference(resource: Resource) -> str:
+    """The reference by which a resource says whose it is; nothing when it does not say, or is of another type."""
+    subject = resource.get(_SUBJECT.get(str(resource.get("resourceType")), ""))
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    return reference if isinstance(reference, str) else ""
 
 
 def _same_patient(reference: str, patient_id: str) -> bool:

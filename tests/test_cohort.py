@@ -1,0 +1,188 @@
+"""Folders of patients: what is read of them, what is asked about each, and what a forecast counts."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import patients
+from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.cohort import requests_of
+from ivig_fhir.cds_hooks.requests import read_patient_record
+from ivig_fhir.cli.cohort_folder import Cohort, open_cohort
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.problems import Problem
+
+MMN: dict[str, Any] = {
+    "at": "2026-03-02",
+    "hook": "patient-view",
+    "patient": {"born": "1982-07-01"},
+    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
+}
+WELL: dict[str, Any] = {"hook": "patient-view", "patient": {"born": "1990-01-01"}}
+PREDNISONE = {"rxnorm": "8640", "route": "oral"}
+
+
+def resources(facts: dict[str, Any], identifier: str = "p1") -> list[dict[str, Any]]:
+    """The resources of a patient of patients.py, once each, under another id."""
+    found: dict[str, dict[str, Any]] = {}
+    for value in patients.prefetch(facts).values():
+        for item in [value] if value["resourceType"] == "Patient" else [e["resource"] for e in value["entry"]]:
+            found[f"{item['resourceType']}/{item['id']}"] = item
+    text = json.dumps(list(found.values())).replace("Patient/p1", f"Patient/{identifier}")
+    return [item | ({"id": identifier} if item["resourceType"] == "Patient" else {}) for item in json.loads(text)]
+
+
+def bundle(folder: Path, name: str, items: list[Any]) -> None:
+    entries = [{"fullUrl": f"urn:uuid:{number}", "resource": item} for number, item in enumerate(items)]
+    (folder / name).write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}), "utf-8")
+
+
+def bulk(folder: Path, items: list[dict[str, Any]]) -> None:
+    """Files by type, as a Bulk Data export writes them."""
+    for item in items:
+        with (folder / f"{item['resourceType']}.ndjson").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(item) + "\n")
+
+
+def names(cohort: Cohort) -> list[str]:
+    return [member.name for member in cohort.members()]
+
+
+def faults(cohort: Cohort) -> list[str]:
+    list(cohort.members())
+    return [str(fault) for fault in cohort.faults]
+
+
+# --- what is read
+
+
+def test_bundles_and_bulk_data_of_the_same_patients_ask_the_same(tmp_path: Path, content: Content) -> None:
+    one, other = tmp_path / "bundles", tmp_path / "bulk"
+    one.mkdir()
+    other.mkdir()
+    facts = MMN | {
+        "medications": {"pred": PREDNISONE},
+        "observations": {"w": {"loinc": "29463-7", "value": 70, "unit": "kg"}},
+    }
+    for identifier, known in (("a", facts), ("b", WELL)):
+        bundle(one, f"{identifier}.json", resources(known, identifier))
+        bulk(other, resources(known, identifier))
+    asked = []
+    for folder in (one, other):
+        found = []
+        for member in open_cohort(folder, content).members():
+            for hook in ("patient-view", "order-sign"):
+                for _, request in requests_of(member, hook, content):
+                    found.append((hook, request.patient_id, read_patient_record(request, content)[0]))
+        asked.append(found)
+    assert asked[0] == asked[1]
+    assert [(hook, identifier) for hook, identifier, _ in asked[0]] == [
+        ("patient-view", "a"),
+        ("order-sign", "a"),
+        ("patient-view", "b"),
+    ]
+    assert asked[0][0][2].resources["weight"]
+
+
+def test_members_are_named_by_file_or_by_patient(tmp_path: Path, content: Content) -> None:
+    bundle(tmp_path, "first.json", resources(MMN, "x"))
+    bulk(tmp_path, resources(WELL, "b") + resources(MMN, "a"))
+    assert names(open_cohort(tmp_path, content)) == ["first", "Patient/a", "Patient/b"]
+
+
+def test_an_order_names_a_medication_of_the_bulk_data(tmp_path: Path, content: Content) -> None:
+    drug = {
+        "resourceType": "Medication",
+        "id": "m1",
+        "code": {"coding": [{"system": patients.SYSTEMS["rxnorm"], "code": "8640"}]},
+    }
+    facts = MMN | {"medications": {"pred": {"medication-reference": "Medication/m1", "route": "oral"}}}
+    bulk(tmp_path, [*resources(facts, "a"), drug])
+    (member,) = open_cohort(tmp_path, content).members()
+    ((name, request),) = requests_of(member, "order-sign", content)
+    record, _ = read_patient_record(request, content)
+    assert name == "Patient/a MedicationRequest/pred"
+    evaluation = Responder(content).evaluate(request, record, date(2026, 3, 2))
+    assert any(card.warns for card in evaluation.cards)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("a.json", "{", "a.json: is no JSON: "),
+        ("a.json", "[" * 100_000, "a.json: is no JSON: "),
+        ("a.json", "\udc80", "a.json: is no JSON: "),
+        ("a.json", '{"id": 1, "id": 2}', "a.json: is no JSON: the key id stands twice"),
+        ("a.json", "[]", "a.json: is no FHIR Bundle"),
+        ("a.json", '{"resourceType": "Patient", "id": "a"}', "a.json: is no FHIR Bundle"),
+        ("a.json", '{"resourceType": "Bundle"}', "a.json: Bundle: holds 0 patients"),
+        (
+            "a.json",
+            '{"resourceType": "Bundle", "entry": [{"resource": "x"}]}',
+            "a.json: has entries without a resource",
+        ),
+        ("a.ndjson", '{\n\n{"a": NaN}\n', "a.ndjson: holds a line that is no JSON, 2 times (first: line 1)"),
+        ("a.ndjson", "3\n[]\n", "a.ndjson: is no FHIR resource, 2 times (first: line 1)"),
+        ("a.ndjson", '\n{"resourceType": "Patient"}\n', "a.ndjson: is a Patient without an id (first: line 2)"),
+        (
+            "a.ndjson",
+            '{"resourceType": "Condition"}\n',
+            "a.ndjson: does not say to which patient it belongs (first: line 1)",
+        ),
+        (
+            "a.ndjson",
+            '{"resourceType": "Condition", "subject": {"reference": "Patient/z"}}\n' * 3,
+            "a.ndjson: holds a resource whose patient is not in the folder, 3 times",
+        ),
+        (
+            "z.ndjson",
+            '{"resourceType": "Patient", "id": "good"}\n{"resourceType": "Patient", "id": "good"}\n',
+            "z.ndjson: repeats the id of another Patient, 2 times (first: line 1)",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_the_others_are_read(
+    tmp_path: Path, content: Content, file: str, text: str, said: str
+) -> None:
+    bulk(tmp_path, resources(MMN, "good"))
+    (tmp_path / file).write_bytes(text.encode("utf-8", "surrogateescape"))
+    cohort = open_cohort(tmp_path, content)
+    assert "Patient/good" in names(cohort)
+    (fault,) = cohort.faults
+    assert str(fault).startswith(said)
+
+
+def test_a_folder_without_patients_is_refused(tmp_path: Path, content: Content) -> None:
+    (tmp_path / "README.md").write_text("x")
+    with pytest.raises(Problem, match="holds no patients; allowed: Bundles"):
+        open_cohort(tmp_path, content)
+
+
+# --- what is asked on order hooks
+
+
+def test_each_order_in_force_is_asked_about_by_itself_and_the_others_stay_on_record(
+    tmp_path: Path, content: Content
+) -> None:
+    medications = {
+        "running": PREDNISONE,
+        "drafted": PREDNISONE | {"status": "draft"},
+        "ended": PREDNISONE | {"status": "stopped"},
+        "planned": PREDNISONE | {"intent": "plan"},
+        "never": PREDNISONE | {"do-not-perform": True},
+    }
+    bundle(tmp_path, "a.json", resources(MMN | {"medications": medications}))
+    (member,) = open_cohort(tmp_path, content).members()
+    asked = dict(requests_of(member, "order-sign", content))
+    assert sorted(asked) == ["a MedicationRequest/drafted", "a MedicationRequest/running"]
+    for name, request in asked.items():
+        identifier = name.rpartition("/")[2]
+        (draft,) = request.drafts
+        assert draft["id"] == identifier
+        others = {entry["resource"]["id"] for entry in request.prefetch["medications"]["entry"]}
+        assert others == medications.keys() - {identifier}
