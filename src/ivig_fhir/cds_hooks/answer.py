@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ivig_fhir.cds_hooks.cards import Origin, build_cards, unreadable_card
+from ivig_fhir.cds_hooks.cards import Card, Origin, build_cards, unreadable_card
 from ivig_fhir.cds_hooks.requests import (
     ORDER_HOOKS,
     PATIENT,
@@ -15,7 +15,7 @@ from ivig_fhir.cds_hooks.requests import (
     missing_data,
     read_patient_record,
 )
-from ivig_fhir.cds_hooks.selection import TopicCard, select
+from ivig_fhir.cds_hooks.selection import NO_POLICY, Policy, Selection, TopicCard, select
 from ivig_fhir.cds_hooks.site_codes import mapped_facts
 from ivig_fhir.cds_hooks.wording import Setting
 from ivig_fhir.engine.apply import Finding, apply, asleep
@@ -28,40 +28,59 @@ from ivig_fhir.knowledge.requirements import DRAFTS
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one request led to: the findings of every unit, and the cards chosen from them."""
+    """What one request led to: the findings of every unit, and the cards chosen from them.
+
+    `firing` are the units that would stand on cards if the site had silenced nothing, `silenced` those it took off.
+    """
 
     facts: Facts
     findings: tuple[Finding, ...]
     cards: tuple[TopicCard, ...]
     not_evaluated: tuple[str, ...]
     not_used: tuple[str, ...]
+    firing: tuple[Finding, ...] = ()
+    silenced: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Response:
+    """The cards of an answer, and the evaluation behind them where there was one."""
+
+    cards: list[Card]
+    evaluation: Evaluation | None = None
 
 
 class Responder:
     """Answers requests over one loaded content; holds nothing of any patient."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, policy: Policy = NO_POLICY) -> None:
         self.content = content
+        self.policy = policy
+        self.mute = policy.silent >= content.units.keys()
         self.index: Index = build_index(content.requirements.values())
         self.asleep = asleep(content)
         self.keys = {hook: _keys(hook, content) for hook in content.hooks}
 
     def answer(self, request: HookRequest, today: date, origin: Origin) -> dict[str, Any]:
         """{"cards": […]}. Raises Problem('missing-data') and Problem('unusable')."""
+        return {"cards": self.respond(request, today, origin).cards}
+
+    def respond(self, request: HookRequest, today: date, origin: Origin) -> Response:
+        """The cards, and what was evaluated. Raises as answer."""
         if request.hook in ORDER_HOOKS and not request.drafts:
-            return {"cards": []}
+            return Response([])
         if request.reader == PATIENT and request.hook != PATIENT_VIEW:
-            return {"cards": []}
+            return Response([])
         record, gone = read_patient_record(request, self.content)
         if gone:
-            return self._without_required(request, record, tuple(sorted(gone)), today, origin)
+            return Response(self._without_required(request, record, tuple(sorted(gone)), today, origin))
         evaluation = self.evaluate(request, record, today, all_units=False)
         cut = tuple(key for key in evaluation.not_evaluated if self.content.prefetch[key].required)
         if cut and not evaluation.cards and self._classified(evaluation.facts):
-            return self._unreadable(request, record, cut, today, origin)
+            return Response(self._unreadable(request, record, cut, today, origin), evaluation)
         mapped = mapped_facts(record, self.content.code_map)
         setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used, mapped)
-        return {"cards": build_cards(list(evaluation.cards), self.content, request, setting, origin)}
+        return Response(build_cards(list(evaluation.cards), self.content, request, setting, origin), evaluation)
 
     def evaluate(
         self, request: HookRequest, record: PatientRecord, today: date, *, all_units: bool = True
@@ -75,8 +94,9 @@ class Responder:
             for finding in apply(plan, self.content, facts, request.hook, sleeping)
         )
         speaks = request.hook not in ORDER_HOOKS or self._order_in_question(facts)
-        cards = select(findings, self.content, request.reader) if speaks else []
-        return Evaluation(facts, findings, tuple(cards), self._not_evaluated(request, record), record.not_used)
+        chosen = select(findings, self.content, request.reader, self.policy) if speaks else Selection()
+        not_evaluated = self._not_evaluated(request, record)
+        return Evaluation(facts, findings, chosen.cards, not_evaluated, record.not_used, chosen.firing, chosen.silenced)
 
     def _order_in_question(self, facts: Facts) -> bool:
         """Whether a drafted order is one that is read at all: on an order hook, silence otherwise."""
@@ -97,7 +117,7 @@ class Responder:
         gone: tuple[str, ...],
         today: date,
         origin: Origin,
-    ) -> dict[str, Any]:
+    ) -> list[Card]:
         if not self._classified(gather(record, self.content, self.index, today)):
             raise missing_data(list(gone), self.content)
         return self._unreadable(request, record, gone, today, origin)
@@ -109,9 +129,11 @@ class Responder:
         gone: tuple[str, ...],
         today: date,
         origin: Origin,
-    ) -> dict[str, Any]:
+    ) -> list[Card]:
+        if self.mute:
+            return []
         setting = Setting(request.reader, today.isoformat(), gone, record.not_used)
-        return {"cards": [unreadable_card(gone, self.content, request, setting, origin)]}
+        return [unreadable_card(gone, self.content, request, setting, origin)]
 
     def _classified(self, facts: Facts) -> bool:
         """Whether a drafted order belongs to an order class; its reason alone does not make it one of ours."""

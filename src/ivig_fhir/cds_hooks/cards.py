@@ -93,6 +93,8 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
     ]
     notices = [finding.unit.id for finding in item.findings if finding.unit.kind == NOTICE]
     body = {"recommendations": units} | ({"notices": notices} if notices else {})
+    if item.silenced or item.silenced_topics:
+        body["silenced"] = [*(finding.unit.id for finding in item.silenced), *item.silenced_topics]
     card["extension"] = {EXTENSION: _header(plan.canonical, content, setting) | body}
     return card
 

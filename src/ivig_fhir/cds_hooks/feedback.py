@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION, Card
+from ivig_fhir.engine.apply import Finding
 from ivig_fhir.fhir import loads
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
 
@@ -34,6 +35,16 @@ class ShownCard:
     version: str
     instance: str  # SHA-256 of the hookInstance, hex
     hour: str  # UTC, 2026-03-02T14
+
+
+@dataclass(frozen=True)
+class SilencedUnit:
+    """A unit that a setting of the site kept off the cards of one hook instance; hash and hour as for ShownCard."""
+
+    unit: str
+    service: str
+    instance: str
+    hour: str
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,19 @@ def shown_card(card: Card, service: str, instance: str, moment: datetime) -> Sho
         indicator=card["indicator"],
         units=tuple(dict.fromkeys([*units, *says.get("notices", ())])),
         version=says["module"],
-        instance=hashlib.sha256(instance.encode("utf-8", "surrogatepass")).hexdigest(),
+        instance=_hashed(instance),
         hour=hour_of(moment),
     )
+
+
+def silenced_units(findings: Iterable[Finding], service: str, instance: str, moment: datetime) -> list[SilencedUnit]:
+    """The traces of what was kept off; `instance` is the hookInstance."""
+    hashed, hour = _hashed(instance), hour_of(moment)
+    return [SilencedUnit(finding.unit.id, service, hashed, hour) for finding in findings]
+
+
+def _hashed(instance: str) -> str:
+    return hashlib.sha256(instance.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_feedback(body: bytes, reasons: Collection[str]) -> tuple[Feedback, ...]:

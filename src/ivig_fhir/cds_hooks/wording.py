@@ -50,6 +50,7 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         _based_on(card, content),
         _mapped(card, content, setting),
         _also(card, content),
+        _silenced(card, content),
         content.phrase("closing", date=setting.evaluated_on),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -229,3 +230,10 @@ def _question(item: Missing, number: int, content: Content) -> str:
 def _also(card: TopicCard, content: Content) -> str:
     lines: Iterable[str] = (f"{content.topics[item.unit.topic].display}: {item.unit.title}" for item in card.also)
     return content.phrase("also", lines="; ".join(lines)) if card.also else ""
+
+
+def _silenced(card: TopicCard, content: Content) -> str:
+    """What a setting of the site kept off the card, and on the last card the topics that it kept off altogether."""
+    titles = [finding.unit.title for finding in card.silenced if finding.unit.kind != NOTICE]
+    lines = [*titles, *(content.topics[topic].display for topic in card.silenced_topics)]
+    return content.phrase("silenced", lines="; ".join(lines)) if lines else ""

@@ -20,7 +20,7 @@ def feedback_command() -> None:
 @feedback_command.command("report")
 @click.argument("store", type=STORE)
 def report_command(store: Path) -> None:
-    """Per unit: on how many cards it was shown, how many were accepted, overridden and why."""
+    """Per unit: on how many cards it was shown, how many were accepted, overridden and why; how often silenced."""
     found = report(store)
     for unit, figures in found.units.items():
         click.echo(f"{unit}: {_line(figures)}")
@@ -30,7 +30,8 @@ def report_command(store: Path) -> None:
 def _line(figures: UnitFigures) -> str:
     reasons = ", ".join(f"{code or '(no reason)'} {count}" for code, count in figures.reasons.items())
     overridden = f"overridden {figures.overridden}" + (f" ({reasons})" if reasons else "")
-    return f"shown {figures.shown}, accepted {figures.accepted}, {overridden}"
+    silenced = f", silenced {figures.silenced}" if figures.silenced else ""
+    return f"shown {figures.shown}, accepted {figures.accepted}, {overridden}{silenced}"
 
 
 @feedback_command.command("purge")

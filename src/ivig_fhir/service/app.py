@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.dialects import DIALECTS
+from ivig_fhir.cds_hooks.site_policy import read_policy
 from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.code_map import read_code_map, with_code_map
 from ivig_fhir.knowledge.content import Content, load_content
@@ -61,7 +62,10 @@ def create_app(
     content = _of_the_site(content or load_content(settings.definitions / "r4"), settings)
     dialect = DIALECTS[settings.dialect]
     dialect.check(content)
-    responder = Responder(content)
+    policy = read_policy(settings.silent, settings.max_cards, content, "IVIG_FHIR_SILENT")
+    if policy.silent:
+        log.warning("silent: %s (IVIG_FHIR_SILENT)", ", ".join(sorted(policy.silent)))
+    responder = Responder(content, policy)
     shown = Shown(open_store(settings), Metrics())
     service = Service(responder, FhirAccess(content, settings, network), dialect, settings, clock, shown)
     app = Flask(__name__, static_folder=None)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, request
 
-from ivig_fhir.cds_hooks.cards import Card
+from ivig_fhir.cds_hooks.answer import Response
 from ivig_fhir.cds_hooks.discovery import hook_of
-from ivig_fhir.cds_hooks.feedback import hour_of, read_feedback, shown_card
+from ivig_fhir.cds_hooks.feedback import SilencedUnit, hour_of, read_feedback, shown_card, silenced_units
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem
 from ivig_fhir.service.metrics import Metrics
@@ -37,22 +37,28 @@ def open_store(settings: Settings) -> Store | None:
 
 @dataclass(frozen=True)
 class Shown:
-    """Notes cards that go out: in the metrics, and in the store if there is one."""
+    """Notes cards that go out, and units kept off them: in the metrics, and in the store if there is one."""
 
     store: Store | None
     metrics: Metrics
     clock: Callable[[], datetime] = now
 
-    def __call__(self, cards: Sequence[Card], service: str, instance: str) -> None:
+    def __call__(self, response: Response, service: str, instance: str) -> None:
         """A store that fails is counted and keeps no card back; `instance` is the hookInstance."""
         moment = self.clock()
-        traces = [shown_card(card, service, instance, moment) for card in cards]
+        traces = [shown_card(card, service, instance, moment) for card in response.cards]
         for trace in traces:
             self.metrics.card(trace.topic, trace.indicator, trace.units)
-        if self.store is None or not traces:
+        silenced: list[SilencedUnit] = []
+        if response.evaluation is not None:
+            evaluation = response.evaluation
+            silenced = silenced_units(evaluation.silenced, service, instance, moment)
+            fired = (finding.unit.id for finding in evaluation.firing)
+            self.metrics.evaluation(service, fired, (item.unit for item in silenced))
+        if self.store is None or not (traces or silenced):
             return
         try:
-            self.store.record_shown(traces)
+            self.store.record_shown(traces, silenced)
         except StoreFailed as failure:
             self.metrics.store_failure("shown")
             log.error("cards shown not stored: %s", failure)

@@ -19,12 +19,16 @@ _LAST = "SELECT card, outcome, reason FROM feedback WHERE id IN (SELECT max(id) 
 
 @dataclass
 class UnitFigures:
-    """Cards with a unit: how many were shown, and what became of them; `reasons` by code, empty for none given."""
+    """Cards with a unit: how many were shown, and what became of them; `reasons` by code, empty for none given.
+
+    `silenced`: in how many hook instances a setting of the site kept the unit off.
+    """
 
     shown: int = 0
     accepted: int = 0
     overridden: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    silenced: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,15 @@ def report(path: Path) -> Report:
             if outcome == OVERRIDDEN:
                 figures.overridden += count
                 figures.reasons[reason] = count
+        for unit, count in connection.execute("SELECT unit, count(*) FROM silenced GROUP BY unit ORDER BY unit"):
+            units.setdefault(unit, UnitFigures()).silenced = count
         without = "SELECT count(DISTINCT card) FROM feedback WHERE card NOT IN (SELECT uuid FROM card)"
         (unmatched,) = connection.execute(without).fetchone()
     return Report(units, unmatched)
 
 
 def purge(path: Path, days: int, now: datetime) -> tuple[int, int]:
-    """Delete cards shown, and feedback received, more than that many days ago; how many of each.
+    """Delete cards shown, units silenced, and feedback received, more than that many days ago; cards and feedback.
 
     The feedback of a card goes with it. Raises Problem('malformed') when the file is no store or is in use too long.
     """
@@ -70,6 +76,7 @@ def purge(path: Path, days: int, now: datetime) -> tuple[int, int]:
         ).rowcount
         connection.execute(f"DELETE FROM card_unit WHERE card IN ({old})", (limit,))  # noqa: S608
         cards = connection.execute("DELETE FROM card WHERE hour < ?", (limit,)).rowcount
+        connection.execute("DELETE FROM silenced WHERE hour < ?", (limit,))
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # else the log still holds what was deleted
     return cards, feedback

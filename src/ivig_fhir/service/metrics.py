@@ -15,6 +15,9 @@ NAMES = {
     "ivig_fhir_refused_busy_total": "Requests refused because too many were in flight.",
     "ivig_fhir_cards_shown_total": "Cards that went out, by topic and indicator.",
     "ivig_fhir_units_shown_total": "Units that stood on cards that went out.",
+    "ivig_fhir_evaluations_total": "Requests for which every unit was evaluated, by service.",
+    "ivig_fhir_units_fired_total": "Units that had something to say, shown or not, by service.",
+    "ivig_fhir_units_silenced_total": "Units that had something to say and were kept off by a setting, by service.",
     "ivig_fhir_feedback_total": "Feedback stored, by outcome.",
     "ivig_fhir_store_failures_total": "Writes that the store did not take: cards shown (they went out), feedback.",
 }
@@ -41,6 +44,14 @@ class Metrics:
         self._add("ivig_fhir_cards_shown_total", topic=topic, indicator=indicator)
         for unit in units:
             self._add("ivig_fhir_units_shown_total", unit=unit)
+
+    def evaluation(self, service: str, fired: Iterable[str], silenced: Iterable[str]) -> None:
+        """One record that was evaluated: the units that had something to say, and those kept off by a setting."""
+        self._add("ivig_fhir_evaluations_total", service=service)
+        for unit in fired:
+            self._add("ivig_fhir_units_fired_total", unit=unit, service=service)
+        for unit in silenced:
+            self._add("ivig_fhir_units_silenced_total", unit=unit, service=service)
 
     def feedback(self, outcome: str) -> None:
         """One item of feedback that was stored, duplicates included."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from flask import Blueprint, g, request
 
-from ivig_fhir.cds_hooks.answer import Responder
-from ivig_fhir.cds_hooks.cards import Card, Origin
+from ivig_fhir.cds_hooks.answer import Responder, Response
+from ivig_fhir.cds_hooks.cards import Origin
 from ivig_fhir.cds_hooks.dialects import Dialect
 from ivig_fhir.cds_hooks.discovery import discovery, hook_of
 from ivig_fhir.cds_hooks.requests import PATIENT, read_request
@@ -31,7 +31,7 @@ class Service:
     dialect: Dialect
     settings: Settings
     clock: Callable[[], date]
-    shown: Callable[[Sequence[Card], str, str], None] = lambda *_: None  # cards, service, hookInstance
+    shown: Callable[[Response, str, str], None] = lambda *_: None  # response, service, hookInstance
 
     def answer(self, body: bytes, hook: str, origin: Origin, started: float) -> dict[str, Any]:
         """The cards for a request body that began to arrive at `started` (monotonic). Raises Problem."""
@@ -40,9 +40,9 @@ class Service:
             return {"cards": []}
         deadline = Deadline(self.settings.deadline_seconds - ANSWER_SECONDS, started)
         asked = self.dialect.inbound(self.access.complete(asked, deadline))
-        answer = self.responder.answer(asked, self.clock(), origin)
-        self.shown(answer["cards"], origin.service, asked.instance)
-        return self.dialect.outbound(answer)
+        response = self.responder.respond(asked, self.clock(), origin)
+        self.shown(response, origin.service, asked.instance)
+        return self.dialect.outbound({"cards": response.cards})
 
 
 def hooks_blueprint(service: Service) -> Blueprint:

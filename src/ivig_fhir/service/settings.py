@@ -14,7 +14,8 @@ from typing import Any
 from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.dialects import DIALECTS
 from ivig_fhir.problems import Issue, Outcome, Problem
-from ivig_fhir.service.fhir_servers import FhirServer, origin_of, read_server
+from ivig_fhir.service.fhir_servers import FhirServer
+from ivig_fhir.service.setting_values import count, names, one_of, origins, path, seconds, servers, url, version, yes
 
 PREFIX = "IVIG_FHIR_"
 
@@ -24,62 +25,6 @@ def _setting(read: Callable[[str], Any], allowed: str, says: str) -> dict[str, A
     return {"read": read, "allowed": allowed, "says": says}
 
 
-def _url(text: str) -> str:
-    origin_of(text)
-    return text.rstrip("/")
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise ValueError
-    return Path(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 10**9):
-        raise ValueError
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 60:
-        raise ValueError
-    return value
-
-
-def _yes(text: str) -> bool:
-    return _one_of("yes", "no")(text) == "yes"
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    return read
-
-
-def _listed(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _servers(text: str) -> tuple[FhirServer, ...]:
-    return tuple(read_server(item) for item in _listed(text))
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    found = tuple(_listed(text))
-    if any(origin_of(item) != item for item in found):
-        raise ValueError
-    return found
-
-
-def _version(text: str) -> str:
-    return _one_of("off", "2.0.1", "3.0.0-ballot")(text).replace("off", "")
-
-
 @dataclass(frozen=True)
 class Settings:
     """Each field is the setting IVIG_FHIR_<NAME>."""
@@ -87,21 +32,21 @@ class Settings:
     public_url: str = field(
         default="http://127.0.0.1:8080",
         metadata=_setting(
-            _url,
+            url,
             "an http or https URL",
             "What links begin with, and the `aud` of every token; the Host header is never used.",
         ),
     )
     definitions: Path = field(
-        default=definitions_folder(), metadata=_setting(_path, "a folder", "The folder that holds r4/.")
+        default=definitions_folder(), metadata=_setting(path, "a folder", "The folder that holds r4/.")
     )
     max_request_bytes: int = field(
-        default=10_000_000, metadata=_setting(_count, "a whole number", "A larger request body gets 413.")
+        default=10_000_000, metadata=_setting(count, "a whole number", "A larger request body gets 413.")
     )
     deadline_seconds: float = field(
         default=2.0,
         metadata=_setting(
-            _seconds,
+            seconds,
             "seconds, at most 60",
             "From the request's first byte to the answer's last; reading from FHIR servers ends 0.2 s before.",
         ),
@@ -109,39 +54,39 @@ class Settings:
     fhir_servers: tuple[FhirServer, ...] = field(
         default=(),
         metadata=_setting(
-            _servers,
+            servers,
             "a list of `[open] [local] <base URL>`, separated by commas",
             "The FHIR servers from which data that prefetch lacks are read; no other is. `open`: also without a token. "
             "`local`: private and loopback addresses and http are allowed.",
         ),
     )
     max_response_bytes: int = field(
-        default=4_000_000, metadata=_setting(_count, "a whole number", "A larger answer of a FHIR server is not used.")
+        default=4_000_000, metadata=_setting(count, "a whole number", "A larger answer of a FHIR server is not used.")
     )
     max_fetched_bytes: int = field(
         default=10_000_000,
-        metadata=_setting(_count, "a whole number", "All answers of FHIR servers to one request together."),
+        metadata=_setting(count, "a whole number", "All answers of FHIR servers to one request together."),
     )
     max_pages: int = field(
         default=20,
-        metadata=_setting(_count, "a whole number", "Pages of one search that are read; what follows is missing."),
+        metadata=_setting(count, "a whole number", "Pages of one search that are read; what follows is missing."),
     )
     ca_file: Path | None = field(
         default=None,
-        metadata=_setting(_path, "a file", "Certificate authorities (PEM) that are trusted besides the public ones."),
+        metadata=_setting(path, "a file", "Certificate authorities (PEM) that are trusted besides the public ones."),
     )
     require_auth: bool = field(
         default=False,
-        metadata=_setting(_yes, "yes, no", "Every call to /cds-services needs a JWT of a trusted issuer, else 401."),
+        metadata=_setting(yes, "yes, no", "Every call to /cds-services needs a JWT of a trusted issuer, else 401."),
     )
     trusted_issuers: Path | None = field(
         default=None,
-        metadata=_setting(_path, "a .toml or .json file", "Who may call, and by which keys (see below)."),
+        metadata=_setting(path, "a .toml or .json file", "Who may call, and by which keys (see below)."),
     )
     replay_store: Path = field(
         default=Path("var/replay.sqlite"),
         metadata=_setting(
-            _path,
+            path,
             "a file that all workers can write",
             "Which tokens were used already, as hashes (SQLite); written only where authentication is required.",
         ),
@@ -149,13 +94,13 @@ class Settings:
     cors_origins: tuple[str, ...] = field(
         default=(),
         metadata=_setting(
-            _origins, "a list of scheme://host[:port]", "Web origins whose scripts may call; never with credentials."
+            origins, "a list of scheme://host[:port]", "Web origins whose scripts may call; never with credentials."
         ),
     )
     patient_wording: bool = field(
         default=True,
         metadata=_setting(
-            _yes,
+            yes,
             "yes, no",
             "Whether readers other than Practitioner and PractitionerRole get the patient wording; `no`: no card.",
         ),
@@ -163,26 +108,40 @@ class Settings:
     discovery_version: str = field(
         default="",
         metadata=_setting(
-            _version, "off, 2.0.1, 3.0.0-ballot", "What discovery gives as `version`, with `hookVersion` (3.0-ballot)."
+            version, "off, 2.0.1, 3.0.0-ballot", "What discovery gives as `version`, with `hookVersion` (3.0-ballot)."
         ),
     )
     dialect: str = field(
         default="strict",
-        metadata=_setting(_one_of(*DIALECTS), ", ".join(DIALECTS), "The EHR whose habits are met (docs/integration/)."),
+        metadata=_setting(one_of(*DIALECTS), ", ".join(DIALECTS), "The EHR whose habits are met (docs/integration/)."),
     )
     code_map: Path | None = field(
         default=None,
-        metadata=_setting(_path, "a .csv file", "The site's own codes and what they mean here (see below)."),
+        metadata=_setting(path, "a .csv file", "The site's own codes and what they mean here (see below)."),
+    )
+    silent: tuple[str, ...] = field(
+        default=(),
+        metadata=_setting(
+            names,
+            "a list of topics and units, or `all`",
+            "What is evaluated and counted, not shown (docs/alert-burden.md).",
+        ),
+    )
+    max_cards: int = field(
+        default=3,
+        metadata=_setting(
+            count, "a whole number", "Cards of one answer; what has no room is named on the last, warnings first."
+        ),
     )
     store: Path | None = field(
         default=None,
-        metadata=_setting(_path, "a file that all workers can write", "Cards shown and feedback (SQLite); none: 404."),
+        metadata=_setting(path, "a file that all workers can write", "Cards shown and feedback (SQLite); none: 404."),
     )
     store_comments: bool = field(
-        default=False, metadata=_setting(_yes, "yes, no", "Whether the userComment of feedback is stored.")
+        default=False, metadata=_setting(yes, "yes, no", "Whether the userComment of feedback is stored.")
     )
     max_in_flight: int = field(
-        default=64, metadata=_setting(_count, "a whole number", "Requests a worker answers at once; beyond: 503.")
+        default=64, metadata=_setting(count, "a whole number", "Requests a worker answers at once; beyond: 503.")
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from ivig_fhir.cds_hooks.feedback import Feedback, ShownCard
+from ivig_fhir.cds_hooks.feedback import Feedback, ShownCard, SilencedUnit
 from ivig_fhir.problems import problem
 
 SHOWN_WAIT = 100  # milliseconds for another writer: a card does not wait long for its trace
@@ -34,6 +34,13 @@ MIGRATIONS = (
     CREATE INDEX card_hour ON card (hour);
     CREATE INDEX feedback_received ON feedback (received);
     """,
+    """
+    CREATE TABLE silenced (
+        unit TEXT NOT NULL, service TEXT NOT NULL, instance TEXT NOT NULL, hour TEXT NOT NULL,
+        PRIMARY KEY (instance, service, unit)
+    ) WITHOUT ROWID;
+    CREATE INDEX silenced_hour ON silenced (hour);
+    """,
 )
 
 
@@ -44,8 +51,8 @@ class StoreFailed(Exception):
 class Store(Protocol):
     """Where cards shown and feedback go; a method that returns has persisted all that it was given."""
 
-    def record_shown(self, cards: Sequence[ShownCard]) -> None:
-        """Note cards; one that is there already stays as it is. Raises StoreFailed."""
+    def record_shown(self, cards: Sequence[ShownCard], silenced: Sequence[SilencedUnit] = ()) -> None:
+        """Note cards and units kept off them; what is there already stays as it is. Raises StoreFailed."""
 
     def record_feedback(self, feedback: Sequence[Feedback], service: str, received: str) -> None:
         """Note feedback to a service, received in an hour; a duplicate changes nothing. Raises StoreFailed."""
@@ -66,14 +73,16 @@ class SqliteStore:
             seen = f"{path} cannot be used: {error}"
             raise problem("malformed", "IVIG_FHIR_STORE", seen, "a file that all workers can write") from error
 
-    def record_shown(self, cards: Sequence[ShownCard]) -> None:
+    def record_shown(self, cards: Sequence[ShownCard], silenced: Sequence[SilencedUnit] = ()) -> None:
         """See Store."""
         rows = [(c.uuid, c.service, c.topic, c.indicator, c.version, c.instance, c.hour) for c in cards]
         units = [(card.uuid, unit) for card in cards for unit in card.units]
+        kept_off = [(item.unit, item.service, item.instance, item.hour) for item in silenced]
         self._write(
             SHOWN_WAIT,
             ("INSERT OR IGNORE INTO card VALUES (?, ?, ?, ?, ?, ?, ?)", rows),
             ("INSERT OR IGNORE INTO card_unit VALUES (?, ?)", units),
+            ("INSERT OR IGNORE INTO silenced VALUES (?, ?, ?, ?)", kept_off),
         )
 
     def record_feedback(self, feedback: Sequence[Feedback], service: str, received: str) -> None:
