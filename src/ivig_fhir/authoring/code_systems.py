@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from ivig_fhir.authoring.artefacts import artefact
+from ivig_fhir.authoring.code_system import code_system, entry
 from ivig_fhir.authoring.evidence_base import Hint
 from ivig_fhir.authoring.guidance import Guidance
+from ivig_fhir.authoring.regimens import regimens
 from ivig_fhir.fhir import Resource, canonical
 
 
@@ -18,6 +16,7 @@ def code_systems(guidance: Guidance) -> list[Resource]:
         _statements(guidance),
         _conflicts(guidance),
         _newer(guidance),
+        regimens(guidance),
         _hints(guidance),
         _phrases(guidance),
         _defaults(guidance),
@@ -30,39 +29,9 @@ def code_systems(guidance: Guidance) -> list[Resource]:
     ]
 
 
-def _code_system(
-    guidance: Guidance, identifier: str, title: str, description: str, concepts: list[dict[str, Any]]
-) -> Resource:
-    properties = sorted(
-        {(item["code"], _property_type(item)) for found in concepts for item in found.get("property", ())}
-    )
-    more: dict[str, Any] = {"caseSensitive": True, "content": "complete", "count": len(concepts)}
-    if properties:
-        more["property"] = [{"code": code, "type": kind} for code, kind in properties]
-    return artefact(guidance.module, ("CodeSystem", identifier), title, description, **more, concept=concepts)
-
-
-def _property_type(item: dict[str, Any]) -> str:
-    name = next(key for key in item if key.startswith("value"))
-    return name.removeprefix("value")[:1].lower() + name.removeprefix("value")[1:]
-
-
-def _entry(code: str, display: str, definition: str = "", **properties: str | Iterable[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"code": code, "display": display}
-    if definition:
-        found["definition"] = definition
-    listed = [
-        {"code": name.replace("_", "-"), "valueString": value}
-        for name, values in properties.items()
-        for value in ([values] if isinstance(values, str) else values)
-        if value
-    ]
-    return found | ({"property": listed} if listed else {})
-
-
 def _sources(guidance: Guidance) -> Resource:
     concepts = [
-        _entry(
+        entry(
             item.id,
             item.short,
             item.appraisal,
@@ -75,18 +44,18 @@ def _sources(guidance: Guidance) -> Resource:
             for_patients=item.for_patients,
             successor=item.successor,
             sha256=item.sha256,
-            reference=[f"[{entry.marker}] {entry.says}" for entry in item.references],
+            reference=[f"[{reference.marker}] {reference.says}" for reference in item.references],
         )
         for item in guidance.sources.values()
     ]
-    return _code_system(
+    return code_system(
         guidance, "ivig-source", "Sources", "The documents that the guidance rests on, with their standing.", concepts
     )
 
 
 def _statements(guidance: Guidance) -> Resource:
     concepts = [
-        _entry(
+        entry(
             item.id,
             f"{guidance.sources[item.source].short}, {item.kind}",
             item.says,
@@ -99,14 +68,14 @@ def _statements(guidance: Guidance) -> Resource:
         )
         for item in guidance.statements.values()
     ]
-    return _code_system(
+    return code_system(
         guidance, "ivig-statement", "Statements", "What the sources say, sentence by sentence, reworded.", concepts
     )
 
 
 def _conflicts(guidance: Guidance) -> Resource:
     concepts = [
-        _entry(
+        entry(
             item.id,
             item.title,
             item.says,
@@ -116,7 +85,7 @@ def _conflicts(guidance: Guidance) -> Resource:
         )
         for item in guidance.conflicts.values()
     ]
-    return _code_system(
+    return code_system(
         guidance,
         "ivig-conflict",
         "Conflicts",
@@ -130,7 +99,7 @@ def _newer(guidance: Guidance) -> Resource:
     for item in guidance.newer.values():
         origins = [guidance.newer_sources[name] for name in item.sources]
         concepts.append(
-            _entry(
+            entry(
                 item.id,
                 ", ".join(origin.short or origin.title for origin in origins),
                 item.says,
@@ -143,7 +112,7 @@ def _newer(guidance: Guidance) -> Resource:
                 url=[origin.url for origin in origins],
             )
         )
-    return _code_system(
+    return code_system(
         guidance,
         "ivig-newer",
         "Newer evidence",
@@ -154,7 +123,7 @@ def _newer(guidance: Guidance) -> Resource:
 
 def _hints(guidance: Guidance) -> Resource:
     concepts = [
-        _entry(
+        entry(
             item.id,
             item.says,
             path=item.path,
@@ -165,8 +134,8 @@ def _hints(guidance: Guidance) -> Resource:
         for item in guidance.hints.values()
     ]
     absent = "absent, or without a code that this module reads"
-    concepts.append(_entry("unreadable", absent, negation=guidance.negations))
-    return _code_system(
+    concepts.append(entry("unreadable", absent, negation=guidance.negations))
+    return code_system(
         guidance,
         "ivig-hint",
         "Hints",
@@ -180,16 +149,16 @@ def _read_beside(guidance: Guidance, hint: Hint) -> list[str]:
 
 
 def _phrases(guidance: Guidance) -> Resource:
-    concepts = [_entry(item.id, item.says, "", patient=item.patient) for item in guidance.phrases]
-    return _code_system(guidance, "ivig-phrase", "Phrases", "The connecting words of cards.", concepts)
+    concepts = [entry(item.id, item.says, "", patient=item.patient) for item in guidance.phrases]
+    return code_system(guidance, "ivig-phrase", "Phrases", "The connecting words of cards.", concepts)
 
 
 def _defaults(guidance: Guidance) -> Resource:
     concepts = [
-        _entry(item.id, f"{item.value} {item.unit}", item.says, value=item.value, unit=item.unit)
+        entry(item.id, f"{item.value} {item.unit}", item.says, value=item.value, unit=item.unit)
         for item in guidance.module.defaults
     ]
-    return _code_system(
+    return code_system(
         guidance,
         "ivig-default",
         "Declared defaults",
@@ -199,13 +168,13 @@ def _defaults(guidance: Guidance) -> Resource:
 
 
 def _hooks(guidance: Guidance) -> Resource:
-    concepts = [_entry(item.name, item.title, item.description) for item in guidance.module.hooks]
-    return _code_system(guidance, "ivig-hook", "Hooks", "The CDS Hooks that the module serves.", concepts)
+    concepts = [entry(item.name, item.title, item.description) for item in guidance.module.hooks]
+    return code_system(guidance, "ivig-hook", "Hooks", "The CDS Hooks that the module serves.", concepts)
 
 
 def _topics(guidance: Guidance) -> Resource:
-    concepts = [_entry(item.id, item.title, item.description) for item in guidance.topics]
-    return _code_system(
+    concepts = [entry(item.id, item.title, item.description) for item in guidance.topics]
+    return code_system(
         guidance, "ivig-topic", "Topics", "The topics of the module, in the order of its cards.", concepts
     )
 
@@ -215,8 +184,8 @@ _DIRECTIONS = ("for", "against", "equivalent", "insufficient-evidence", "poor-re
 
 def _directions(guidance: Guidance) -> Resource:
     words = {phrase.id: phrase.says for phrase in guidance.phrases}
-    concepts = [_entry(name, words[f"direction-{name}"]) for name in _DIRECTIONS]
-    return _code_system(guidance, "ivig-direction", "Directions", "Which way a unit points.", concepts)
+    concepts = [entry(name, words[f"direction-{name}"]) for name in _DIRECTIONS]
+    return code_system(guidance, "ivig-direction", "Directions", "Which way a unit points.", concepts)
 
 
 def _scales(guidance: Guidance) -> Resource:
@@ -226,22 +195,20 @@ def _scales(guidance: Guidance) -> Resource:
         for code in concept.codes
         if code.system == "ivig-scales"
     }
-    concepts = [_entry(code.code, code.display, code.note) for code in codes.values()]
-    return _code_system(
+    concepts = [entry(code.code, code.display, code.note) for code in codes.values()]
+    return code_system(
         guidance, "ivig-scales", "Scales", "Scales for which no LOINC or SNOMED CT code was found.", concepts
     )
 
 
 def _overrides(guidance: Guidance) -> Resource:
-    concepts = [_entry(item.id, item.says) for item in guidance.module.override_reasons]
-    return _code_system(
-        guidance, "ivig-override", "Override reasons", "Why a clinician may set a card aside.", concepts
-    )
+    concepts = [entry(item.id, item.says) for item in guidance.module.override_reasons]
+    return code_system(guidance, "ivig-override", "Override reasons", "Why a clinician may set a card aside.", concepts)
 
 
 def _weight_units(guidance: Guidance) -> Resource:
-    concepts = [_entry(item.code, item.code, kilograms=item.kilograms) for item in guidance.module.weight_units]
-    return _code_system(
+    concepts = [entry(item.code, item.code, kilograms=item.kilograms) for item in guidance.module.weight_units]
+    return code_system(
         guidance,
         "ivig-weight-unit",
         "Units of weight",

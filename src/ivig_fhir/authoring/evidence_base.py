@@ -94,6 +94,35 @@ class Newer:
 
 
 @dataclass(frozen=True)
+class Regimen:
+    """A regimen as a label, a guideline or a trial prints it: unreviewed, for its page alone, on no card.
+
+    dose is the total of the course in `unit`; days and weeks (between courses) are a number or low-high; a rate is
+    text, since labels mix units. Without a dose, instead_of_dose says what stands in its place.
+    """
+
+    id: str
+    topic: str
+    phase: str
+    population: str
+    product: str
+    status: str
+    source: str
+    confidence: str
+    disease: str = ""
+    dose: str = ""
+    unit: str = ""
+    given_as: str = ""
+    instead_of_dose: str = ""
+    days: str = ""
+    weeks: str = ""
+    rate_initial: str = ""
+    rate_max: str = ""
+    against: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Hint:
     """Phrases that, read in a text, are a reason to ask and never a fact; `whole`: the text is the phrase.
 

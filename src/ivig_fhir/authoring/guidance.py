@@ -17,6 +17,7 @@ from ivig_fhir.authoring.evidence_base import (
     NewerSource,
     OrderClass,
     OrderRow,
+    Regimen,
     Source,
     SourceReference,
     Statement,
@@ -47,6 +48,7 @@ __all__ = [
     "Prefetch",
     "Rating",
     "Reading",
+    "Regimen",
     "Source",
     "SourceReference",
     "Statement",
@@ -217,4 +219,5 @@ class Guidance:
     topics: tuple[Topic, ...]
     certainty: Certainty
     features: tuple[Feature, ...] = ()
+    regimens: tuple[Regimen, ...] = ()
     wheres: dict[str, str] = field(default_factory=dict)

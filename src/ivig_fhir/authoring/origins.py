@@ -10,6 +10,7 @@ _CODE_SYSTEMS = {
     "statement": "statements/",
     "conflict": "conflicts.yaml",
     "newer": "newer.yaml",
+    "regimen": "regimens.yaml",
     "hint": "hints.yaml",
     "phrase": "phrases.yaml",
     "direction": "phrases.yaml",

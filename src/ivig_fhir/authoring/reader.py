@@ -25,6 +25,7 @@ _SINGLE = (
     "sources",
     "conflicts",
     "newer",
+    "regimens",
     "hints",
     "orders",
     "activities",
@@ -96,8 +97,11 @@ def _schema_issue(error: ValidationError, tree: Any, name: str) -> Issue:
         hint = f"did you mean {close[0]!r}?" if close else ""
     elif error.validator == "pattern":
         allowed = f"text of the form {wanted}"
+    elif error.validator == "oneOf":
+        allowed = " or ".join(", ".join(option.get("required", ())) for option in wanted)
     place = ".".join(str(step) for step in error.absolute_path)
-    message = f"{place}: {error.message[:200]}" if place else error.message[:200]
+    says = "has none of these keys, or more than one" if error.validator == "oneOf" else error.message[:200]
+    message = f"{place}: {says}" if place else says
     return Issue(f"{name}:{line_of(tree, path)}", message, allowed, hint, "notation")
 
 
@@ -119,8 +123,10 @@ def _identified(tree: Block, kind: str) -> Iterator[tuple[str, Block]]:
     if kind == "topic":
         yield "topic", tree
         yield from (("unit", unit) for unit in tree["units"])
-    for group in ("statements", "conflicts", "newer", "hints", "concepts", "classes", "activities", "phrases"):
-        yield from ((group, block) for block in tree.get(group, ()) if kind != "module")
+    else:
+        for group, blocks in tree.items():
+            found = blocks if isinstance(blocks, list) else ()
+            yield from ((group, block) for block in found if isinstance(block, Block) and "id" in block)
 
 
 def _build(made: type[Any], block: dict[str, Any], **more: Any) -> Any:
@@ -153,7 +159,7 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
         statements=statements,
         conflicts={block["id"]: _conflict(block) for block in one["conflicts"]["conflicts"]},
         newer=_all(g.Newer, one["newer"]["newer"]),
-        newer_sources=_all(g.NewerSource, one["newer"]["sources"]),
+        newer_sources=_all(g.NewerSource, [*one["newer"]["sources"], *one["regimens"]["sources"]]),
         hints={block["id"]: _hint(block) for block in one["hints"]["hints"]},
         negations=tuple(one["hints"]["negations"]),
         read_beside=tuple(one["hints"]["read-beside"]),
@@ -163,6 +169,7 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
         topics=tuple(topics[name] for name in module.topics),
         certainty=_certainty(one["certainty"]),
         features=tuple(_build(g.Feature, block) for block in one["features"]["features"]),
+        regimens=tuple(_build(g.Regimen, block) for block in one["regimens"]["regimens"]),
         wheres={"module": "guidance/module.yaml:1", "phrases": "guidance/phrases.yaml:1"},
     )
 

@@ -86,7 +86,7 @@ def _defined(trees: dict[str, Any], kinds: dict[str, str]) -> dict[str, set[str]
         if kinds[name] == "topic":
             defined["topic"].add(tree["id"])
             defined["unit"] |= {unit["id"] for unit in tree["units"]}
-        if kinds[name] == "newer":
+        if kinds[name] in ("newer", "regimens"):
             defined["newer-sources"] |= {block["id"] for block in tree["sources"]}
     return defined
 
@@ -130,6 +130,9 @@ def _named(tree: Any, kind: str) -> Iterator[tuple[str, str, int]]:
     elif kind == "newer":
         for item in tree["newer"]:
             yield from _keys(item, {"about": "statements", "sources": "newer-sources"})
+    elif kind == "regimens":
+        for item in tree["regimens"]:
+            yield from _keys(item, {"topic": "topic", "source": "newer-sources"})
 
 
 def _keys(block: Block, groups: dict[str, str]) -> Iterator[tuple[str, str, int]]:
