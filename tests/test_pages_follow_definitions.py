@@ -34,6 +34,14 @@ REGIMEN = {
 }
 
 
+ALONE = {"description": "days until then", "quantity": {"value": 57, "unit": "d"}, "sampleSize": {"description": "9"}}
+GRADED = {
+    "description": "moderate evidence",
+    "note": [{"text": "S2-049"}],
+    "rating": {"coding": [{"code": "low", "display": "Low"}]},
+}
+
+
 def other_rating(plan: Any) -> None:
     for item in nodes(action(plan, "mmn-ivig")):
         if item.get("valueString") == "first-choice therapy":
@@ -70,7 +78,11 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
         "r4/PlanDefinition-drpn.json",
         lambda plan: action(plan, "drpn-ivig").update(description="<script>alert(1)</script> [x](javascript:alert(1))"),
     )
-    added(definitions, "r5/Evidence-mmn-ivig.json", {"title": "A figure", "statistic": [COUNTED, RANGED]})
+    added(
+        definitions,
+        "r5/Evidence-mmn-ivig.json",
+        {"title": "A figure", "statistic": [COUNTED, RANGED, ALONE], "certainty": [GRADED]},
+    )
     added(definitions, "r4/CodeSystem-ivig-regimen.json", {"concept": [REGIMEN]})
     return pages_over(definitions)
 
@@ -112,13 +124,29 @@ def test_a_changed_title_changes_heading_address_and_map(edited: FlaskClient) ->
 def test_a_figure_is_a_bar_with_its_denominator(edited: FlaskClient) -> None:
     html = text(edited, "/guidance/mmn")
     assert '<rect class="span" x="0.00" y="0" width="37.50"' in html
-    assert "improved a lot 37.5 % of 40 adults" in words(html)
+    assert "improved a lot 0–100 % 37.5 % of 40 adults" in words(html)
 
 
 def test_a_figure_without_denominator_says_so_and_looks_it(edited: FlaskClient) -> None:
     html = text(edited, "/guidance/mmn")
     assert '<rect class="span unclear" x="20.00" y="0" width="35.00"' in html
-    assert "improved a little 20–55 % denominator unclear" in words(html)
+    assert "improved a little 0–100 % 20–55 % denominator unclear" in words(html)
+
+
+def test_a_number_without_a_scale_gets_no_bar(edited: FlaskClient) -> None:
+    html = text(edited, "/guidance/mmn")
+    assert html.count('<rect class="span') == 2
+    assert "days until then 57 d of 9" in words(html)
+
+
+def test_a_changed_grade_changes_the_bars_in_map_and_page(edited: FlaskClient) -> None:
+    unit = r'<article class="unit" id="mmn-ivig".*?</article>'
+    for site, expected in ((published(), "3"), (edited, "2")):
+        for html in (text(site, "/guidance/mmn"), text(site, "/guidance").split('id="list"')[0]):
+            part = re.search(unit, html, re.DOTALL) or re.search(r'href="[^"]*#mmn-ivig".*?</a>', html, re.DOTALL)
+            assert part
+            assert re.findall(r'class="grade" data-bars="(\d)"', part.group()) == [expected]
+    assert "read as low certainty" in text(edited, "/guidance")
 
 
 def test_regimens_stand_apart_with_source_and_confidence(edited: FlaskClient) -> None:

@@ -14,6 +14,7 @@ from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -90,6 +91,61 @@ def test_the_reasons_name_each_unit_and_its_state(site: FlaskClient, content: Co
     )
     assert "Condition/" in reason
     assert "✓" in reason
+
+
+def test_every_sentence_of_a_card_leads_to_its_statement_and_its_disagreements(
+    site: FlaskClient, content: Content
+) -> None:
+    """One click: the id in the card; two: the card's link, then the id on that page. Then the source and its lines."""
+    for example in examples().values():
+        html = run(site, fields(example))
+        cards = json.loads(pre(html, "response"))["cards"]
+        for card in cards if example.reader == "professional" else ():
+            page = site.get(urlsplit(card["source"]["url"]).path).get_data(as_text=True)
+            units = card["extension"][EXTENSION]["recommendations"]
+            named = {name for unit in units for name in unit["statements"]}
+            for name in named:
+                assert f'<li class="statement" id="{name}">' in page, f"{card['source']['url']}: {name}"
+                assert content.statements[name].one("lines")
+            for name in {name for unit in units for name in unit["conflicts"]}:
+                assert re.search(rf'<article class="conflict \w+" id="{name}"', page), f"{example.id}: {name}"
+            topic = card["source"]["topic"]["code"]
+            for name in set(re.findall(r"\b[SX]\d?-\d{2,3}\b", card["detail"])):
+                assert f'<a class="ref" href="guidance/{topic}#{name}" target="_blank"' in html
+                assert f'id="{name}"' in page, f"{example.id}: {name}"
+
+
+def test_a_card_for_a_patient_leads_to_the_page_for_patients(site: FlaskClient) -> None:
+    html = run(site, fields(examples()["mmn-course"]))
+    for link in re.findall(r'<a class="ref" href="(.*?)" target', html):
+        path, _, name = link.partition("#")
+        assert path.endswith("?reader=patient")
+        assert f'id="{name}"' in site.get(f"/{path}").get_data(as_text=True)
+
+
+def test_choosing_an_example_runs_it_at_once(site: FlaskClient) -> None:
+    html = run(site, {"action": "load", "example": "mmn-steroid"})
+    assert '<article class="card warning"' in html
+    empty = run(site, {"action": "load", "example": ""})
+    assert '<article class="card' not in empty
+
+
+def test_what_would_change_another_topic_is_asked_with_a_button(site: FlaskClient) -> None:
+    example = examples()["mmn-steroid"]
+    (button,) = re.findall(r'<button [^>]*name="ask" value="mg"[^>]*>', run(site, fields(example)))
+    assert 'form="form"' in button
+    asked = run(site, fields(example, ask="mg"))
+    missed = asked[asked.index('id="missed"') : asked.index('<details class="topic"')]
+    assert "“Myasthenia gravis”" in missed
+    assert "why-mg-crisis" in missed
+
+
+def test_a_topic_of_which_no_card_speaks_stays_closed(site: FlaskClient) -> None:
+    html = run(site, fields(examples()["mg-mild"]))
+    opened = re.findall(r'<details class="topic"( open)?>\s*<summary>(.*?) <span', html)
+    shown = [title for state, title in opened if state]
+    assert shown == ["Myasthenia gravis", "Immunoglobulin: safety and monitoring", "General remarks"]
+    assert "1 applicable" in re.findall(r"<summary>Vasculitic neuropathy (.*?)</summary>", html)[0]
 
 
 def test_an_edited_order_changes_the_cards(site: FlaskClient) -> None:
@@ -207,3 +263,17 @@ def test_the_server_logs_nothing_of_a_record(tmp_path: Path) -> None:
         refused.value.close()
         assert refused.value.code == 400
     assert MARK not in log.read_text("utf-8")
+
+
+def test_an_order_whose_patient_could_not_be_read_has_its_card_here_too(site: FlaskClient) -> None:
+    facts = {
+        "at": "2026-03-02",
+        "hook": "order-sign",
+        "conditions": {"asthma": {"icd-10-cm": "J45.909"}},
+        "orders": {"prednisone": {"atc": "H02AB07"}},
+        "cut": ["conditions"],
+    }
+    html = run(site, {"record": json.dumps(patients.request(facts)), "action": "run", "at": "2026-03-02"})
+    (card,) = json.loads(pre(html, "response"))["cards"]
+    assert card["extension"][EXTENSION]["recommendations"] == []
+    assert card["summary"] in unescape(html)

@@ -44,6 +44,8 @@ CHOSEN = [
     "safety/caution-clot",
     "general/scope-ask",
 ]
+# a vignette with several diseases at once, under the topic that its first card is of
+SEVERAL = {"vignettes/v-19": "cidp"}
 # of these also the first patient of whom something could not be had
 ALSO_INCOMPLETE = ["mmn/mmn-steroid"]
 
@@ -76,12 +78,12 @@ def record_of(case: Case) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
 
-def example(case: Case, title: str) -> str:
-    """The file of an example."""
+def example(case: Case, title: str, topic: str = "") -> str:
+    """The file of an example, under the topic of its case or another one."""
     request = case.request()
     reader = "patient" if request["context"]["userId"].startswith("Patient/") else "professional"
     orders = [entry["resource"] for entry in request["context"].get("draftOrders", {}).get("entry", ())]
-    known = {"title": title, "topic": case.topic, "hook": request["hook"], "at": case.at, "reader": reader}
+    known = {"title": title, "topic": topic or case.topic, "hook": request["hook"], "at": case.at, "reader": reader}
     return dumps(known | {"record": record_of(case), "orders": orders})
 
 
@@ -95,6 +97,9 @@ def files() -> dict[str, str]:
         if name in ALSO_INCOMPLETE:
             case = next(case for case in cases if incomplete(case))
             made[f"{path.stem}-incomplete.json"] = example(case, f"{headline(path)} Here {case.name}.")
+    for name, topic in SEVERAL.items():
+        case = load(CASES / f"{name}.yaml")[0]
+        made[f"{topic}-and-more.json"] = example(case, f"{case.name[0].upper()}{case.name[1:]}.", topic)
     return made
 
 

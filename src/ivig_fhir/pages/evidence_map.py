@@ -7,12 +7,13 @@ An intervention that more than one unit speaks of has a column; "IVIG maintenanc
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ivig_fhir.knowledge.plans import Plan, Unit
 from ivig_fhir.pages.marks import Mark, legend
 from ivig_fhir.pages.publication import Publication
-from ivig_fhir.pages.units import UnitView, unit_view
+from ivig_fhir.pages.units import Rating, UnitView, unit_view
 
 OTHER = ""
 CAUTION, NOTICE = "caution", "notice"
@@ -38,11 +39,12 @@ class Row:
 
 @dataclass(frozen=True)
 class EvidenceMap:
-    """Columns (the last may be OTHER), rows, and the legend."""
+    """Columns (the last may be OTHER), rows, and the legend: directions, and one rating of each grade in use."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     legend: tuple[Mark, ...]
+    grades: tuple[Rating, ...]
 
 
 def evidence_map(publication: Publication) -> EvidenceMap:
@@ -52,7 +54,19 @@ def evidence_map(publication: Publication) -> EvidenceMap:
     columns = _columns(units)
     rows = [_row(plan, shown[plan.topic], columns, publication) for plan in publication.content.plans]
     used = {unit.direction for unit in units}
-    return EvidenceMap(columns, tuple(row for row in rows if any(row.cells)), tuple(legend(publication.content, used)))
+    return EvidenceMap(
+        columns,
+        tuple(row for row in rows if any(row.cells)),
+        tuple(legend(publication.content, used)),
+        tuple(_grades(rows)),
+    )
+
+
+def _grades(rows: list[Row]) -> Iterator[Rating]:
+    """One rating of each source and grade, the highest grade first."""
+    views = [entry.view for row in rows for cell in row.cells for entry in cell]
+    found = {(item.source.id, -item.bars): item for view in reversed(views) for item in view.ratings if item.bars}
+    yield from (found[key] for key in sorted(found))
 
 
 def on_map(unit: Unit) -> bool:

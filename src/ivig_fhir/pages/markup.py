@@ -15,9 +15,18 @@ _MARKDOWN.disable("image")  # a card may not make a reader's browser ask another
 _REFERENCE = re.compile(r"\b[A-Z]\d?-\d{2,3}\b")
 
 
-def markdown(text: str) -> Markup:
-    """A card's Markdown as HTML; HTML in it stays text, images are not loaded."""
-    return Markup(_MARKDOWN.render(text))  # noqa: S704 - markdown-it escapes, html is off
+def linked(text: str, content: Content, link: Callable[[str], str]) -> Markup:
+    """A card's Markdown as HTML in which each id of a statement or a conflict leads to it, in a tab of its own."""
+    parts = re.split(r"(<a .*?</a>|<[^>]+>)", _MARKDOWN.render(text), flags=re.DOTALL)
+
+    def anchor(found: re.Match[str]) -> str:
+        name = found.group()
+        if name not in content.statements and name not in content.conflicts:
+            return name
+        return str(Markup('<a class="ref" href="{}" target="_blank" rel="noopener">{}</a>').format(link(name), name))
+
+    found = [part if part.startswith("<") else _REFERENCE.sub(anchor, part) for part in parts]
+    return Markup("".join(found))  # noqa: S704 - markdown-it escapes, html is off
 
 
 def cited(text: str, content: Content, link: Callable[[str], str]) -> Markup:

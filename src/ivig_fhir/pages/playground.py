@@ -97,13 +97,23 @@ class UnitRow:
         """applicable, conditional or silent."""
         return self.explained.finding.applicability
 
+    @property
+    def silenced(self) -> bool:
+        """Whether a criterion that is not met silenced it, and not the occasion."""
+        return any(step.truth == NOT_MET and step.reads == self.explained.finding.silent_for for step in self.steps)
+
 
 @dataclass(frozen=True)
 class TopicRows:
-    """The units of a topic, and whether any of them says something."""
+    """The units of a topic: shown where one stands on a card, speaking where one is at least not silent."""
 
     plan: Plan
     units: tuple[UnitRow, ...]
+
+    @property
+    def shown(self) -> bool:
+        """Whether a unit stands on a card."""
+        return any(row.explained.card for row in self.units)
 
     @property
     def speaks(self) -> bool:
@@ -122,11 +132,12 @@ class Missed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that the page shows after a run."""
+    """Everything that the page shows after a run; counts are of units on cards and of silent ones, beside of others."""
 
     cards: tuple[dict[str, Any], ...]
     topics: tuple[TopicRows, ...]
     counts: dict[str, int]
+    beside: int
     missed: tuple[Missed, ...]
     request: str
     response: str
@@ -139,11 +150,13 @@ def outcome(explanation: Explanation, response: dict[str, Any], content: Content
     inquiry = explanation.inquiry
     grouped = [_topic(plan, explanation, content, wording) for plan in content.plans]
     rows = [row for topic in grouped for row in topic.units]
+    told = [row for row in rows if row.state == SILENT or row.explained.card]
     dated = {"extension": {EXTENSION: {"at": inquiry.at.isoformat()}}}
     return Outcome(
         tuple(response["cards"]),
-        tuple(sorted(grouped, key=lambda item: not item.speaks)),
-        {state: sum(row.state == state for row in rows) for state in (APPLICABLE, CONDITIONAL, SILENT)},
+        tuple(sorted(grouped, key=lambda item: (not item.shown, not item.speaks))),
+        {state: sum(row.state == state for row in told) for state in (APPLICABLE, CONDITIONAL, SILENT)},
+        len(rows) - len(told),
         tuple(_missed(item, wording) for item in explanation.counterfactuals),
         dumps(inquiry.document | dated),
         dumps(response),

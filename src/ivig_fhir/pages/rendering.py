@@ -21,7 +21,7 @@ from ivig_fhir.pages.basis import source
 from ivig_fhir.pages.codes import value_set
 from ivig_fhir.pages.evidence_map import evidence_map
 from ivig_fhir.pages.examples import examples
-from ivig_fhir.pages.markup import cited, markdown
+from ivig_fhir.pages.markup import cited, linked
 from ivig_fhir.pages.playground import Form, Outcome, takes_facts
 from ivig_fhir.pages.publication import R4, R5, Publication
 from ivig_fhir.pages.resources import everything
@@ -57,7 +57,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.jinja.filters |= {"markdown": markdown, "slug": slug, "json": dumps}
+        self.jinja.filters |= {"slug": slug, "json": dumps}
         self.jinja.globals |= {
             "topic_path": topic_path,
             "content": self.content,
@@ -75,6 +75,7 @@ class Pages:
         to = Addresses(here, self.files)
         place = partial(self._place, to)
         known = {"to": to, "here": here, "reader": PROFESSIONAL, "place": place, "cite": partial(self._cite, place)}
+        known["card_text"] = partial(self._card_text, to)
         return self.jinja.get_template(template).render(known | values)
 
     def overview(self, reader: str = PROFESSIONAL, here: str = GUIDANCE) -> str:
@@ -139,3 +140,7 @@ class Pages:
 
     def _cite(self, place: Callable[[str], str], text: str) -> Markup:
         return cited(text, self.content, place)
+
+    def _card_text(self, to: Addresses, text: str, topic: str, reader: str) -> Markup:
+        """A card's text; what it names leads to the page of its topic."""
+        return linked(text, self.content, lambda name: to.page(f"{GUIDANCE}/{topic}", name, reader))

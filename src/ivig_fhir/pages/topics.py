@@ -71,7 +71,7 @@ def topic_page(plan: Plan, publication: Publication) -> TopicPage:
     content = publication.content
     units = tuple(unit_view(unit, publication) for unit in plan.units)
     beside = tuple(unit_view(unit, publication) for unit in _beside(plan, publication))
-    conflicts = _unique(item for view in units for item in view.conflicts)
+    conflicts = _unique(item for view in (*units, *beside) for item in view.conflicts)  # a card names them all
     statements = _unique(
         [item for view in (*units, *beside) for item in view.statements]
         + [item for conflict in conflicts for side in conflict.sides for item in side]

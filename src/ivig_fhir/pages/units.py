@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ivig_fhir.fhir import as_list
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import OCCASION, Criterion, Proposal, Unit
 from ivig_fhir.pages import basis
 from ivig_fhir.pages.figures import Figure, figures
+from ivig_fhir.pages.grades import bars
 from ivig_fhir.pages.marks import Mark, mark
 from ivig_fhir.pages.markup import references
-from ivig_fhir.pages.publication import Publication
+from ivig_fhir.pages.publication import R5, Publication
 
 
 @dataclass(frozen=True)
 class Rating:
-    """A source's own words for how strongly it speaks."""
+    """A source's own words for how strongly it speaks; bars 1 to 4 where its grade of evidence is read as a code."""
 
     source: basis.Source
     kind: str
     wording: str
     statement: str
+    bars: int
+    grade: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class UnitView:
         return [item for item in self.newer if not item.leads]
 
     @property
+    def graded(self) -> dict[str, Rating]:
+        """By source the rating with the highest grade of evidence, where one of its ratings is read as a code."""
+        found = sorted((item for item in self.ratings if item.bars), key=lambda item: item.bars)
+        return {item.source.id: item for item in found}
+
+    @property
     def sources(self) -> list[basis.Source]:
         """The sources that it rests on, once each."""
         found = {item.source.id: item.source for item in self.statements}
@@ -71,11 +81,13 @@ class UnitView:
 def unit_view(unit: Unit, publication: Publication) -> UnitView:
     """The view of a unit."""
     content = publication.content
+    certainty = as_list((publication.find(R5, "Evidence", unit.id) or {}).get("certainty"))
     return UnitView(
         unit=unit,
         mark=mark(unit.direction, content),
         ratings=tuple(
-            Rating(basis.source(item.source, content), item.kind, item.wording, item.statement) for item in unit.ratings
+            Rating(basis.source(item.source, content), item.kind, item.wording, item.statement, *bars(item, certainty))
+            for item in unit.ratings
         ),
         conditions=tuple(_condition(item) for item in unit.criteria),
         warning=_condition(unit.warning) if unit.warning else None,

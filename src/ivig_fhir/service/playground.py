@@ -5,7 +5,7 @@ No part of a record stands in an address, a log, a cache or a store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 
 from flask import Blueprint, Response, request
@@ -46,10 +46,9 @@ def playground_blueprint(
     @routes.post("/try")
     def tried() -> Response:
         request.max_form_memory_size = settings.max_request_bytes
-        form = Form(**{name: request.form.get(name, "") for name in FIELDS})
-        if request.form.get("action") == "load":
-            found = examples().get(form.example)
-            return _kept_nowhere(pages.playground(form_of(found) if found else Form(), settings.public_url))
+        form = _form(request.form)
+        if form is None:
+            return empty()
         try:
             form = with_facts(form, request.form.get("facts", ""))
             return _kept_nowhere(pages.playground(form, settings.public_url, run(form)))
@@ -67,6 +66,15 @@ def playground_blueprint(
         return _kept_nowhere(body, mimetype="application/json")
 
     return routes
+
+
+def _form(sent: Mapping[str, str]) -> Form | None:
+    """The form as sent, or that of the example that was chosen; None where none was."""
+    if sent.get("action") == "load":
+        found = examples().get(sent.get("example", ""))
+        return form_of(found) if found else None
+    asked = {"topic": sent["ask"]} if "ask" in sent else {}
+    return Form(**{name: sent.get(name, "") for name in FIELDS} | asked)
 
 
 def _kept_nowhere(body: str, status: int = 200, mimetype: str = "text/html") -> Response:
