@@ -10,7 +10,7 @@ serve: $(READY)
 	@echo "Discovery: http://$(BIND)/cds-services"
 	@echo "Try:       curl -s -H 'Content-Type: application/json' --data @examples/mmn-prednisone.json http://$(BIND)/cds-services/ivig-order-sign"
 	@IVIG_FHIR_PUBLIC_URL=$${IVIG_FHIR_PUBLIC_URL:-http://$(BIND)} $(BIN)/gunicorn server:app --preload \
-	  --worker-class gthread --workers 2 --threads 4 --timeout 15 --graceful-timeout 10 --keep-alive 5 --bind $(BIND)
+	  --worker-class ivig_fhir.service.worker.Worker --workers 2 --threads 4 --timeout 15 --graceful-timeout 10 --keep-alive 5 --no-control-socket --bind $(BIND)
 
 test: $(READY)
 	$(BIN)/python -m pytest

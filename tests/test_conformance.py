@@ -120,6 +120,12 @@ def test_ch_40_unknown_fields_and_extensions_are_ignored(ask: Any) -> None:
     assert ask(more, AT).data == ask(body, AT).data
 
 
+@pytest.fixture(scope="module")
+def small(content: Content) -> FlaskClient:
+    """A service that takes no more than 150,000 bytes."""
+    return create_app(Settings(max_request_bytes=150_000), content=content).test_client()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "kind", "status"),
     [
@@ -132,10 +138,9 @@ def test_ch_40_unknown_fields_and_extensions_are_ignored(ask: Any) -> None:
     ],
 )
 def test_ch_18_41_every_failure_is_an_operation_outcome(
-    content: Content, method: str, path: str, body: bytes, kind: str, status: int
+    small: FlaskClient, method: str, path: str, body: bytes, kind: str, status: int
 ) -> None:
-    client = create_app(Settings(max_request_bytes=150_000), content=content).test_client()
-    response = client.open(path, method=method, data=body, content_type=kind)
+    response = small.open(path, method=method, data=body, content_type=kind)
     assert (response.status_code, response.mimetype) == (status, "application/fhir+json")
     outcome = response.get_json(force=True)
     assert outcome["resourceType"] == "OperationOutcome"
@@ -175,7 +180,9 @@ def test_ch_110_111_extensions_are_objects_under_a_reversed_domain(cards: list[d
         assert all(isinstance(value, dict) for value in card["extension"].values())
 
 
-def test_ch_91_100_102_a_token_that_fails_in_any_way_gets_the_same_answer(tmp_path: Path, content: Content) -> None:
+@pytest.fixture
+def guarded(tmp_path: Path, content: Content) -> FlaskClient:
+    """A service for which a token of the tenant t1 is needed."""
     (tmp_path / "keys.json").write_text(json.dumps(tokens.key_set("es")), "utf-8")
     issuers = {"issuers": {tokens.ISSUER: {"keys": "keys.json", "tenant": ["t1"]}}}
     (tmp_path / "issuers.json").write_text(json.dumps(issuers), "utf-8")
@@ -185,10 +192,12 @@ def test_ch_91_100_102_a_token_that_fails_in_any_way_gets_the_same_answer(tmp_pa
         trusted_issuers=tmp_path / "issuers.json",
         replay_store=tmp_path / "used.sqlite",
     )
-    client = create_app(settings, content=content).test_client()
+    return create_app(settings, content=content).test_client()
 
+
+def test_ch_91_100_102_a_token_that_fails_in_any_way_gets_the_same_answer(guarded: FlaskClient) -> None:
     def call(made: str) -> Any:
-        return client.get("/cds-services", headers=tokens.bearer(made) if made else {})
+        return guarded.get("/cds-services", headers=tokens.bearer(made) if made else {})
 
     def said(**changed: Any) -> dict[str, Any]:
         return tokens.claims("/cds-services", **({"tenant": "t1"} | changed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from ivig_fhir.knowledge.content import Content
 from ivig_fhir.service import routes
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.fhir_servers import FhirServer
+from ivig_fhir.service.metrics import Metrics
 from ivig_fhir.service.operations import JsonLines
 from ivig_fhir.service.settings import Settings
+from ivig_fhir.service.shared_counts import ROW_BYTES, ROWS, SharedCounts
 from tokens import ISSUER, PUBLIC, SERVICE
 
 MMN: dict[str, Any] = {
@@ -81,12 +84,41 @@ def test_metrics_count_requests_cards_and_units_in_the_text_format(content: Cont
     assert response.content_type == "text/plain; version=0.0.4; charset=utf-8"
     text = response.text
     topic, unit = card["source"]["topic"]["code"], card["extension"]["org.example.ivig-fhir"]["recommendations"][0]
-    assert f'cards_shown_total{{topic="{topic}",indicator="{card["indicator"]}",worker=' in text
-    assert f'units_shown_total{{unit="{unit["id"]}",worker=' in text
+    assert f'cards_shown_total{{topic="{topic}",indicator="{card["indicator"]}"}} 1\n' in text
+    assert f'units_shown_total{{unit="{unit["id"]}"}} 1\n' in text
     for service, status in (("ivig-patient-view", "200"), ("ivig-patient-view", "400"), ("", "404")):
-        assert re.search(rf'requests_total{{service="{service}",status="{status}",worker="\d+"}} 1\n', text)
+        assert re.search(rf'requests_total{{service="{service}",status="{status}"}} 1\n', text)
     for line in text.splitlines():
-        assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+\{(\w+="[^"]*",?)*\} [0-9.e+-]+', line), line
+        assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [0-9.e+-]+', line), line
+
+
+def test_what_other_processes_count_is_in_the_sum_also_when_they_are_gone_and_others_take_their_place() -> None:
+    metrics = Metrics()
+    metrics.feedback("accepted")
+    for _ in range(ROWS + 3):
+        child = os.fork()
+        if not child:
+            metrics.feedback("accepted")
+            metrics.feedback("overridden")
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert f'feedback_total{{outcome="accepted"}} {ROWS + 4}\n' in metrics.text()
+    assert f'feedback_total{{outcome="overridden"}} {ROWS + 3}\n' in metrics.text()
+
+
+def test_threads_that_count_at_the_same_time_lose_nothing_and_a_full_row_takes_no_more() -> None:
+    counts = SharedCounts()
+    threads = [threading.Thread(target=lambda: [counts.add("a" * 9, 0.5) for _ in range(2000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts.totals() == {"a" * 9: 4000.0}
+    for number in range(ROW_BYTES // 1000 + 1):
+        counts.add(f"{number:01000}")
+    assert len(counts.totals()) < ROW_BYTES // 1000
+    counts.add("a" * 9)
+    assert counts.totals()["a" * 9] == 4001.0
 
 
 def test_a_request_leaves_one_line_with_its_id(client: FlaskClient, lines: Lines) -> None:
@@ -129,7 +161,7 @@ def test_beyond_the_limit_requests_are_refused_at_once_and_probes_are_not(
         refused = app.test_client().get("/cds-services")
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert app.test_client().get("/healthz").status_code == 200
-        assert "refused_busy_total{" in app.test_client().get("/metrics").text
+        assert "refused_busy_total 1" in app.test_client().get("/metrics").text
     finally:
         go.set()
         first.join(10)

@@ -5,71 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import ROOT
-
-BIN = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(100):
-        assert process.poll() is None, log.read_text("utf-8")
-        try:
-            urllib.request.urlopen(f"{url}/cds-services", timeout=1).read()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not start")
-
-
-@contextmanager
-def serving(folder: Path, gunicorn: Path, log: Path, environment: dict[str, str] | None = None) -> Iterator[str]:
-    """The server of a folder as `make serve` starts it, on a free port."""
-    port = free_port()
-    command = [
-        gunicorn,
-        "server:app",
-        "--preload",
-        "--worker-class",
-        "gthread",
-        "--workers",
-        "2",
-        "--bind",
-        f"127.0.0.1:{port}",
-    ]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=output, env=os.environ | (environment or {})
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+from live import BIN, free_port, serving
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(ROOT, BIN / "gunicorn", tmp_path_factory.mktemp("server") / "log") as address:
-        yield address
+    with serving(tmp_path_factory.mktemp("server") / "log") as server:
+        yield server.url
 
 
 def example(name: str, url: str) -> Any:
@@ -101,8 +52,8 @@ def test_without_guidance_and_authoring_the_answers_are_the_same(url: str, tmp_p
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     shutil.rmtree(tmp_path / "src" / "ivig_fhir" / "authoring")
-    with serving(tmp_path, BIN / "gunicorn", tmp_path / "log", {"PYTHONPATH": str(tmp_path / "src")}) as other:
-        assert example("mmn-prednisone.sh", other) == example("mmn-prednisone.sh", url)
+    with serving(tmp_path / "log", {"PYTHONPATH": str(tmp_path / "src")}, folder=tmp_path) as other:
+        assert example("mmn-prednisone.sh", other.url) == example("mmn-prednisone.sh", url)
 
 
 def test_a_definition_that_is_wrong_stops_the_start_and_says_where(tmp_path: Path) -> None:
@@ -143,5 +94,5 @@ def test_the_wheel_without_extras_serves_a_card(tmp_path: Path) -> None:
     pip = [tmp_path / "venv" / "bin" / "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel]
     subprocess.run(pip, check=True, capture_output=True)
     (tmp_path / "server.py").write_text((ROOT / "server.py").read_text("utf-8"), "utf-8")
-    with serving(tmp_path, tmp_path / "venv" / "bin" / "gunicorn", tmp_path / "log") as address:
-        assert example("mmn-prednisone.sh", address)["cards"][0]["indicator"] == "warning"
+    with serving(tmp_path / "log", folder=tmp_path, gunicorn=tmp_path / "venv" / "bin" / "gunicorn") as installed:
+        assert example("mmn-prednisone.sh", installed.url)["cards"][0]["indicator"] == "warning"

@@ -98,10 +98,14 @@ def test_a_file_of_authorities_that_holds_none_does_not_start(tmp_path: Path) ->
 # --- discovery
 
 
-def test_ch_16_17_versions_stand_in_discovery_only_when_set(client: FlaskClient, content: Content) -> None:
+@pytest.fixture(scope="module")
+def versioned(content: Content) -> FlaskClient:
+    return create_app(Settings(discovery_version="3.0.0-ballot"), content=content).test_client()
+
+
+def test_ch_16_17_versions_stand_in_discovery_only_when_set(client: FlaskClient, versioned: FlaskClient) -> None:
     plain = client.get("/cds-services").json["services"]
     assert not any({"version", "hookVersion"} & item.keys() for item in plain)
-    versioned = create_app(Settings(discovery_version="3.0.0-ballot"), content=content).test_client()
     told = versioned.get("/cds-services").json["services"]
     assert {(item["version"], item["hookVersion"]) for item in told} == {("3.0.0-ballot", "1.0")}
     assert [{k: v for k, v in item.items() if k not in ("version", "hookVersion")} for item in told] == plain
@@ -152,7 +156,7 @@ def test_ch_07_a_listed_origin_may_ask_before_it_calls(browser: FlaskClient, pat
     assert response.status_code == 204
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert response.headers["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"
-    assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+    assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, X-Request-Id"
     assert "Access-Control-Allow-Credentials" not in response.headers
     assert "Origin" in response.headers["Vary"]
 
@@ -162,6 +166,7 @@ def test_ch_07_answers_and_failures_may_be_read_by_a_listed_origin(browser: Flas
     bad = browser.post(SERVICE, data=b"{", content_type="application/json", headers={"Origin": ORIGIN})
     assert (good.status_code, bad.status_code) == (200, 400)
     assert {good.headers["Access-Control-Allow-Origin"], bad.headers["Access-Control-Allow-Origin"]} == {ORIGIN}
+    assert "X-Request-Id" in bad.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "", f"{ORIGIN}.evil.example.org", "*"])

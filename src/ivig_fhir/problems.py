@@ -24,8 +24,10 @@ class Category(NamedTuple):
 CATEGORIES = {
     "malformed": Category(400, 2, "structure"),
     "unauthorized": Category(401, 2, "security"),
+    "plain-http": Category(403, 2, "security"),
     "not-found": Category(404, 2, "not-found"),
     "method": Category(405, 2, "not-supported"),
+    "too-slow": Category(408, 2, "timeout"),
     "missing-data": Category(412, 1, "required"),
     "too-large": Category(413, 2, "too-long"),
     "media-type": Category(415, 2, "not-supported"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from ssl import SSLContext
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.dialects import DIALECTS
@@ -30,6 +29,7 @@ from ivig_fhir.service.pages import pages_blueprint
 from ivig_fhir.service.routes import Service, hooks_blueprint
 from ivig_fhir.service.security import Gate
 from ivig_fhir.service.settings import Settings, read_settings
+from ivig_fhir.service.tls import require_tls
 from ivig_fhir.service.transport import Network, trusted_tls
 
 log = logging.getLogger("ivig_fhir")
@@ -72,7 +72,8 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    observe(app, content, shown.metrics, settings.max_in_flight)
+    observe(app, content, shown.metrics, settings)
+    require_tls(app, settings)
     app.before_request(_start)
     allow_origins(app, settings.cors_origins)
     _guard(app, gate)
@@ -106,8 +107,6 @@ def _tls(settings: Settings) -> SSLContext:
 
 
 def _start() -> None:
-    """The request's clock starts before its body is read."""
-    g.started = time.monotonic()
     g.issuer = ""
 
 
@@ -139,6 +138,8 @@ def _answer_failure(failure: Exception) -> Response:
 
 
 def _of_http(error: HTTPException) -> Problem:
+    if isinstance(error, ClientDisconnected):
+        return problem("too-slow", "request", "the body did not come, or not in time")
     by_status = {
         category.status: name for name, category in CATEGORIES.items() if name not in ("definitions", "guidance")
     }

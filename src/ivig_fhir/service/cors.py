@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 METHODS = "GET, POST, OPTIONS"
-HEADERS = "Authorization, Content-Type"
+HEADERS = "Authorization, Content-Type, X-Request-Id"
 PREFLIGHT_SECONDS = "600"
 
 
@@ -24,7 +24,7 @@ def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
             response.vary.add("Origin")
         if _allowed(origins):
             response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate, X-Request-Id"
             if request.method == "OPTIONS":
                 response.headers["Access-Control-Allow-Methods"] = METHODS
                 response.headers["Access-Control-Allow-Headers"] = HEADERS

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 
 from ivig_fhir.cds_hooks.answer import Response
 from ivig_fhir.cds_hooks.discovery import hook_of
 from ivig_fhir.cds_hooks.feedback import SilencedUnit, hour_of, read_feedback, shown_card, silenced_units
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem
+from ivig_fhir.service.bodies import json_body
 from ivig_fhir.service.metrics import Metrics
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.store import SqliteStore, Store, StoreFailed
@@ -74,9 +75,7 @@ def feedback_blueprint(
     def take(service_id: str) -> dict[str, Any]:
         if shown.store is None or hook_of(service_id, content) is None:
             raise problem("not-found", "request", "there is no feedback of this service")
-        if request.mimetype not in ("application/json", "application/fhir+json"):
-            raise problem("media-type", "request", "the content type is another", "application/json")
-        found = read_feedback(request.get_data(), content.overrides)
+        found = read_feedback(json_body(), content.overrides)
         if not settings.store_comments:
             found = tuple(replace(item, comment="") for item in found)
         try:

@@ -1,13 +1,10 @@
-"""Counters of this worker, printed in the Prometheus text format; labels are names of ours, never a value sent."""
+"""Counters of all workers, printed in the Prometheus text format; labels are names of ours, never a value sent."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
-Labels = tuple[tuple[str, str], ...]
+from ivig_fhir.service.shared_counts import SharedCounts
 
 NAMES = {
     "ivig_fhir_requests_total": "Requests by service (empty: none of ours) and status.",
@@ -24,11 +21,10 @@ NAMES = {
 
 
 class Metrics:
-    """Counts; safe between threads. Each worker has its own, told apart by the label `worker`."""
+    """Counts; safe between threads, and one sum for all workers of a server (shared_counts.py)."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, Labels]] = Counter()
+        self._counts = SharedCounts()
 
     def request(self, service: str, status: int, seconds: float) -> None:
         """One request that was answered; `service` is an id of ours or empty."""
@@ -63,23 +59,20 @@ class Metrics:
 
     def text(self) -> str:
         """All counters in the Prometheus text format 0.0.4."""
-        with self._lock:
-            counts = dict(self._counts)
-        return "".join(f"{line}\n" for line in _lines(counts))
+        return "".join(f"{line}\n" for line in _lines(self._counts.totals()))
 
-    def _add(self, name: str, amount: float = 1, **labels: str) -> None:
-        with self._lock:
-            self._counts[name, tuple(labels.items())] += amount  # type: ignore[assignment]
+    def _add(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        self._counts.add(f"{name}{{{pairs}}}" if pairs else name, amount)
 
 
-def _lines(counts: dict[tuple[str, Labels], int]) -> Iterator[str]:
+def _lines(counts: dict[str, float]) -> Iterator[str]:
     for name, says in NAMES.items():
         yield f"# HELP {name} {says}"
         yield f"# TYPE {name} counter"
-        for (counted, labels), value in sorted(counts.items()):
-            if counted == name:
-                pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in (*labels, ("worker", str(os.getpid()))))
-                yield f"{name}{{{pairs}}} {value:g}" if isinstance(value, float) else f"{name}{{{pairs}}} {value}"
+        for counted, value in sorted(counts.items()):
+            if counted.partition("{")[0] == name:
+                yield f"{counted} {int(value) if value.is_integer() else value!r}"
 
 
 def _escaped(text: str) -> str:

@@ -21,13 +21,17 @@ from ivig_fhir.cds_hooks.discovery import hook_of
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem
 from ivig_fhir.service.metrics import Metrics
+from ivig_fhir.service.settings import Settings
 
 log = logging.getLogger("ivig_fhir")
 access_log = logging.getLogger("ivig_fhir.access")
 
 REQUEST_ID = "X-Request-Id"
 _USABLE_ID = re.compile(r"[0-9A-Fa-f-]{8,36}")  # uuid or trace id: text that could be a name or a number is replaced
-_PROBES = ("/healthz", "/readyz", "/metrics")
+PROBES = ("/healthz", "/readyz", "/metrics")
+MAX_IN_FLIGHT, RECEIVE_SECONDS = "MAX_IN_FLIGHT", "RECEIVE_SECONDS"  # in app.config, for the worker
+# in the WSGI environment, from the worker: when the first byte came (monotonic seconds); too much is there already
+ARRIVED, REFUSE = "ivig_fhir.arrived", "ivig_fhir.refuse"
 
 
 def operations_blueprint(content: Content, metrics: Metrics) -> Blueprint:
@@ -56,24 +60,31 @@ def operations_blueprint(content: Content, metrics: Metrics) -> Blueprint:
     return routes
 
 
-def observe(app: Flask, content: Content, metrics: Metrics, most_in_flight: int) -> None:
+def observe(app: Flask, content: Content, metrics: Metrics, settings: Settings) -> None:
     """Request ids, the limit, counting and the log line; stands before every other function that runs first."""
-    slots = threading.BoundedSemaphore(most_in_flight)
+    slots = threading.BoundedSemaphore(settings.max_in_flight)
+    app.config[MAX_IN_FLIGHT] = settings.max_in_flight
+    app.config[RECEIVE_SECONDS] = settings.receive_seconds
 
     @app.before_request
     def enter() -> None:
         sent = request.headers.get(REQUEST_ID, "")
         g.request_id = sent if _USABLE_ID.fullmatch(sent) else str(uuid.uuid4())
-        g.entered = time.monotonic()
-        g.holds_slot = request.path not in _PROBES and slots.acquire(blocking=False)
-        if not g.holds_slot and request.path not in _PROBES:
+        now = time.monotonic()
+        g.started = request.environ.get(ARRIVED, now)
+        g.holds_slot = False
+        if request.path in PROBES:
+            return
+        late = request.environ.get(REFUSE, False) or now - g.started > settings.deadline_seconds
+        g.holds_slot = not late and slots.acquire(blocking=False)
+        if not g.holds_slot:
             metrics.busy()
             raise problem("busy", "request", "too many requests at the moment")
 
     @app.after_request
     def note(response: Response) -> Response:
         response.headers[REQUEST_ID] = g.request_id
-        seconds = time.monotonic() - g.entered
+        seconds = time.monotonic() - g.started
         service = (request.view_args or {}).get("service_id", "")
         service = service if hook_of(service, content) else ""
         metrics.request(service, response.status_code, seconds)

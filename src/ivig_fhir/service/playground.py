@@ -19,11 +19,11 @@ from ivig_fhir.pages.examples import examples
 from ivig_fhir.pages.playground import Form, Outcome, form_of, inquiry_of, outcome, with_facts
 from ivig_fhir.pages.rendering import Pages
 from ivig_fhir.pages.wording import Wording
-from ivig_fhir.problems import Problem, problem
+from ivig_fhir.problems import Problem
+from ivig_fhir.service.bodies import json_body
 from ivig_fhir.service.settings import Settings
 
 FIELDS = ("record", "orders", "hook", "at", "reader", "topic", "example")
-JSON_TYPES = ("application/json", "application/fhir+json")
 
 
 def playground_blueprint(
@@ -59,9 +59,7 @@ def playground_blueprint(
 
     @routes.post("/explain")
     def explained() -> Response:
-        if request.mimetype not in JSON_TYPES:
-            raise problem("media-type", "request", f"the content type is {request.mimetype!r}", " or ".join(JSON_TYPES))
-        inquiry = read_inquiry(request.get_data(), Asked(), clock(), content)
+        inquiry = read_inquiry(json_body(), Asked(), clock(), content)
         body = dumps(as_json(explain(inquiry, responder), content))
         return _kept_nowhere(body, mimetype="application/json")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, g
 
 from ivig_fhir.cds_hooks.answer import Responder, Response
 from ivig_fhir.cds_hooks.cards import Origin
@@ -15,6 +15,7 @@ from ivig_fhir.cds_hooks.dialects import Dialect
 from ivig_fhir.cds_hooks.discovery import discovery, hook_of
 from ivig_fhir.cds_hooks.requests import PATIENT, read_request
 from ivig_fhir.problems import problem
+from ivig_fhir.service.bodies import json_body
 from ivig_fhir.service.fhir_client import FhirAccess
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Deadline
@@ -60,10 +61,8 @@ def hooks_blueprint(service: Service) -> Blueprint:
         hook = hook_of(service_id, content)
         if hook is None:
             known = ", ".join(item["id"] for item in services["services"])
-            raise problem("not-found", "request", f"there is no service {service_id!r}", known)
-        if request.mimetype not in ("application/json", "application/fhir+json"):
-            raise problem("media-type", "request", f"the content type is {request.mimetype!r}", "application/json")
+            raise problem("not-found", "request", "there is no such service", known)
         origin = Origin(issuer=g.issuer, service=service_id, public_url=settings.public_url)
-        return service.answer(request.get_data(), hook, origin, g.started)
+        return service.answer(json_body(), hook, origin, g.started)
 
     return routes

@@ -79,6 +79,12 @@ class Settings:
         default=False,
         metadata=_setting(yes, "yes, no", "Every call to /cds-services needs a JWT of a trusted issuer, else 401."),
     )
+    require_tls: bool = field(
+        default=False,
+        metadata=_setting(
+            yes, "yes, no", "What came over plain http gets 403, probes apart (docs/operations.md); answers carry HSTS."
+        ),
+    )
     trusted_issuers: Path | None = field(
         default=None,
         metadata=_setting(path, "a .toml or .json file", "Who may call, and by which keys (see below)."),
@@ -140,8 +146,12 @@ class Settings:
     store_comments: bool = field(
         default=False, metadata=_setting(yes, "yes, no", "Whether the userComment of feedback is stored.")
     )
+    receive_seconds: float = field(
+        default=10.0,
+        metadata=_setting(seconds, "seconds, at most 60", "A request that has not arrived whole by then is cut off."),
+    )
     max_in_flight: int = field(
-        default=64, metadata=_setting(count, "a whole number", "Requests a worker answers at once; beyond: 503.")
+        default=64, metadata=_setting(count, "a whole number", "Requests of a worker that run or wait; beyond: 503.")
     )
 
 

@@ -1,0 +1,82 @@
+"""gunicorn's threaded worker with an end to waiting: `--worker-class ivig_fhir.service.worker.Worker`.
+
+As it is, gunicorn queues what its threads cannot take, however much that is, gives a connection on which nothing
+has come a thread for five seconds, and waits for the rest of a request for ever. Here a thread begins when the first
+byte is there, that moment is told to the application, what is too much is refused at once (503), and a request of
+which a part is still missing after some seconds is cut off. Parts of gunicorn are overridden that it does not
+document: the reason for its upper bound in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from gunicorn.workers import gthread
+
+from ivig_fhir.service.operations import ARRIVED, MAX_IN_FLIGHT, RECEIVE_SECONDS, REFUSE
+
+REFUSING_THREADS = 2
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Worker(gthread.ThreadWorker):  # type: ignore[misc]
+    """See the module. The limit is of requests that run or wait for a thread; others do not count."""
+
+    def init_process(self) -> None:
+        """See gunicorn: runs in the worker, for as long as it lives."""
+        self._own = threading.local()
+        self._held: set[Any] = set()
+        self._refusing = ThreadPoolExecutor(REFUSING_THREADS)
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """See gunicorn. The application gets what this worker knows of a request."""
+        super().load_wsgi()
+        self._limit: int = self.wsgi.config.get(MAX_IN_FLIGHT, self.cfg.worker_connections)
+        self._receive: float = self.wsgi.config.get(RECEIVE_SECONDS, self.cfg.timeout)
+        application: Wsgi = self.wsgi
+
+        def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            conn = self._own.conn
+            environ |= {ARRIVED: conn.arrived, REFUSE: conn.refuse}
+            return application(environ, start_response)
+
+        self.wsgi = told
+
+    def enqueue_req(self, conn: Any) -> None:
+        """A connection that is new, or has something to read: to the threads, or to those that refuse."""
+        conn.arrived = time.monotonic()
+        conn.refuse = len(self._held) >= self._limit
+        if not conn.refuse:
+            self._held.add(conn)
+        job = (self._refusing if conn.refuse else self.tpool).submit(self.handle, conn)
+        job.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """See gunicorn: in the main thread, when a request is answered or put off."""
+        self._held.discard(conn)
+        super().finish_request(conn, fs)
+
+    def handle(self, conn: Any) -> Any:
+        """See gunicorn: in a thread. Nothing to read yet: back to the main thread until there is."""
+        if not conn.initialized and not conn.wait_for_data(0):
+            return gthread._DEFER
+        self._own.conn = conn
+        return super().handle(conn)
+
+    def murder_pending(self) -> None:
+        """See gunicorn: every second. What should have arrived by now does not any more."""
+        super().murder_pending()
+        latest = time.monotonic() - self._receive
+        for conn in [item for item in self._held if item.arrived < latest]:
+            try:
+                # not SSLSocket.shutdown: that would go on in plain text. The answer, if one is due, can still be sent
+                socket.socket.shutdown(conn.sock, socket.SHUT_RD)
+            except OSError:  # closed meanwhile
+                continue
