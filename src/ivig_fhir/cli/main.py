@@ -11,6 +11,7 @@ from ivig_fhir.cli.apply import apply_command
 from ivig_fhir.cli.compile import compile_command
 from ivig_fhir.cli.coverage import coverage_command
 from ivig_fhir.cli.explain import explain_command
+from ivig_fhir.cli.export import export_command
 from ivig_fhir.cli.feedback import feedback_command
 from ivig_fhir.cli.site import site_command
 from ivig_fhir.cli.validate import validate_command
@@ -29,6 +30,7 @@ for command in (
     explain_command,
     coverage_command,
     validate_command,
+    export_command,
     feedback_command,
     site_command,
 ):

@@ -1,0 +1,105 @@
+"""One topic with all that it depends on, out of an edition.
+
+Followed are canonicals and references, wherever they stand. What a Library is composed of is not followed, but for
+code systems and extensions, the words in which its plans are written; a guide is never followed. Evidence is found the
+other way round: it belongs to a plan when it has the id of one of its actions, or speaks of one of its populations.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ivig_fhir.fhir import Resource, reference_to
+from ivig_fhir.problems import problem
+from ivig_fhir.publishing.edition import COMPOSED_OF, GUIDE, LIBRARY, Edition, objects, parts_of, texts
+
+_WORDS = ("CodeSystem", "StructureDefinition")
+
+
+def select(edition: Edition, topics: Iterable[str]) -> Edition:
+    """The edition with only these topics and what they need; Library and guide list no more than is there.
+
+    A topic is the id of a PlanDefinition, a Type/id, or a canonical. Raises Problem('malformed') for an unknown one.
+    """
+    wanted: dict[str, Resource] = {}
+    waiting = [_root(edition, topic) for topic in topics]
+    while waiting:
+        item = waiting.pop()
+        if reference_to(item) not in wanted:
+            wanted[reference_to(item)] = item
+            waiting += [*_needed(item, edition), *_evidence(item, edition)]
+    if edition.guide:
+        wanted[reference_to(edition.guide)] = edition.guide
+    return Edition(edition.version, tuple(_trimmed(wanted[name], wanted, edition) for name in sorted(wanted)))
+
+
+def _root(edition: Edition, topic: str) -> Resource:
+    found = edition.by_name.get(f"PlanDefinition/{topic}") or edition.lead_to(topic)
+    if found is None:
+        plans = [item["id"] for item in edition.resources if item["resourceType"] == "PlanDefinition"]
+        near = difflib.get_close_matches(topic, plans, 1)
+        hint = f"{near[0]}?" if near else ""
+        raise problem("malformed", "--select", f"there is no {topic!r}", f"{', '.join(plans)}, or a Type/id", hint)
+    return found
+
+
+def _needed(resource: Resource, edition: Edition) -> Iterator[Resource]:
+    if resource["resourceType"] == GUIDE:
+        return
+    for text in texts({key: value for key, value in resource.items() if key != "url"}):
+        found = edition.lead_to(text)
+        if found is not None and not _is_part_only(resource, text, found):
+            yield found
+
+
+def _is_part_only(resource: Resource, text: str, found: Resource) -> bool:
+    """Whether a Library only lists what it is composed of, and that is no code system or extension."""
+    if resource["resourceType"] != LIBRARY or found["resourceType"] in _WORDS:
+        return str(found["resourceType"]) == GUIDE
+    return any(part.get("resource") == text for part in parts_of(resource))
+
+
+def _evidence(plan: Resource, edition: Edition) -> Iterator[Resource]:
+    if plan["resourceType"] != "PlanDefinition":
+        return
+    actions = {item["id"] for item in objects(plan.get("action", ())) if isinstance(item.get("id"), str)}
+    populations = {found["id"] for text in texts(plan) if (found := edition.lead_to(text)) and _is_variable(found)}
+    for item in edition.resources:
+        if item["resourceType"] == "Evidence" and (item["id"] in actions or _populations(item) & populations):
+            yield item
+
+
+def _is_variable(resource: Resource) -> bool:
+    return str(resource["resourceType"]) == "EvidenceVariable"
+
+
+def _populations(evidence: Resource) -> set[str]:
+    """The ids of the EvidenceVariables that an Evidence names as its population."""
+    found = set()
+    for item in evidence.get("variableDefinition", ()):
+        codes = {coding.get("code") for coding in item.get("variableRole", {}).get("coding", ())}
+        if "population" in codes:
+            references = (item.get(name, {}).get("reference", "") for name in ("observed", "intended"))
+            found |= {reference.rpartition("/")[2] for reference in references if reference}
+    return found
+
+
+def _trimmed(resource: Resource, kept: dict[str, Resource], edition: Edition) -> Resource:
+    def stays(link: str) -> bool:
+        found = edition.lead_to(link)
+        return found is None or reference_to(found) in kept
+
+    if resource["resourceType"] == LIBRARY and parts_of(resource):
+        parts = [item for item in resource["relatedArtifact"] if not _is_gone(item, stays)]
+        return resource | {"relatedArtifact": parts}
+    if resource["resourceType"] == GUIDE and "definition" in resource:
+        listed = resource["definition"].get("resource", ())
+        staying = [item for item in listed if stays(item["reference"].get("reference", ""))]
+        return resource | {"definition": resource["definition"] | {"resource": staying}}
+    return resource
+
+
+def _is_gone(part: dict[str, Any], stays: Any) -> bool:
+    return part.get("type") == COMPOSED_OF and not stays(part.get("resource", ""))
