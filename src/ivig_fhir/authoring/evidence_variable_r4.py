@@ -160,7 +160,7 @@ class _Conversion:
             self.lose(place, f"the description; R4 has no {code}", "RS-33")
             return _described(item)
         self.lose(place, "one definitionExpression", "RS-33")
-        name = {"name": item["linkId"]} if "linkId" in item else {}
+        name = {"name": item["linkId"]} if "." not in item.get("linkId", ".") else {}  # a name takes no dot (exp-2)
         return {"definitionExpression": name | {"language": FHIRPATH, "expression": text}}
 
 

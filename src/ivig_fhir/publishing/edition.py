@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ivig_fhir.fhir import Resource, reference_to
-from ivig_fhir.problems import problem
+from ivig_fhir.problems import Problem, problem
 from ivig_fhir.publishing.documents import FOLDERS, R4
 
 GUIDE, LIBRARY = "ImplementationGuide", "Library"
@@ -79,8 +80,13 @@ class Edition:
 
     @cached_property
     def package_id(self) -> str:
-        """The guide's packageId, else made of the base."""
-        return str(self.guide.get("packageId") or package_id(self.base, self.version))
+        """The guide's packageId, else one made of the base; local.* where the base makes none."""
+        if self.guide.get("packageId"):
+            return str(self.guide["packageId"])
+        try:
+            return package_id(self.base, self.version)
+        except Problem:
+            return f"local.{re.sub(r'[^a-z0-9-]', '-', str(self.module.get('id', 'content')).lower())}"
 
     def _usual(self, name: str) -> str:
         found = Counter(str(item[name]) for item in self.resources if item.get(name))
@@ -93,9 +99,10 @@ def parts_of(library: Resource) -> list[dict[str, Any]]:
 
 
 def base_of(resource: Resource) -> str:
-    """The base of a canonical that ends in /Type/id of its resource; empty otherwise."""
-    url, tail = str(resource.get("url", "")), f"/{reference_to(resource)}"
-    return url.removesuffix(tail) if url.endswith(tail) else ""
+    """The base of a canonical of the form BASE/Type/name; empty for another."""
+    start, _, _ = str(resource.get("url", "")).rpartition("/")
+    tail = f"/{resource['resourceType']}"
+    return start.removesuffix(tail) if start.endswith(tail) else ""
 
 
 def package_id(base: str, version: str) -> str:

@@ -53,7 +53,7 @@ def export(edition: Edition, wish: Wish) -> Export:
         edition, dropped = without_profiles(edition)
         notes.append(f"meta.profile dropped from {dropped} resources")
     moved = rebase(edition, base)
-    named = checked_name(wish.package_id or (package_id(base, edition.version) if wish.base else edition.package_id))
+    named = checked_name(wish.package_id or _usual_name(moved, edition, wish.form))
     published = _published(moved, named) if wish.form in _PUBLISHED else moved
     numbers = bundles.ids_of_digits(published.resources) if wish.form == "transaction" else []
     if numbers:
@@ -61,6 +61,11 @@ def export(edition: Edition, wish: Wish) -> Export:
     name = f"{named}-{moved.content_version}" + ("" if wish.form == "package" else f"-{wish.form}")
     content = _FORMS[wish.form](published, base, named)
     return Export(content, name + _ENDINGS.get(wish.form, ".json"), len(published.resources), tuple(notes))
+
+
+def _usual_name(moved: Edition, edition: Edition, form: str) -> str:
+    """A package under another base is another package; what goes to a server keeps its guide."""
+    return package_id(moved.base, moved.version) if form == "package" and moved is not edition else edition.package_id
 
 
 def _published(edition: Edition, named: str) -> Edition:
