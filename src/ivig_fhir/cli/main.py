@@ -10,6 +10,7 @@ from ivig_fhir import __version__
 from ivig_fhir.cli.apply import apply_command
 from ivig_fhir.cli.compile import compile_command
 from ivig_fhir.cli.coverage import coverage_command
+from ivig_fhir.cli.diff import diff_command
 from ivig_fhir.cli.explain import explain_command
 from ivig_fhir.cli.export import export_command
 from ivig_fhir.cli.feedback import feedback_command
@@ -31,6 +32,7 @@ for command in (
     coverage_command,
     validate_command,
     export_command,
+    diff_command,
     feedback_command,
     site_command,
 ):

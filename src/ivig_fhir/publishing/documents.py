@@ -39,6 +39,18 @@ def read_resources(path: Path, version: str) -> tuple[Resource, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
+def has_evidence(path: Path) -> bool:
+    """Whether a path is a folder of definitions in both FHIR versions, of which only R5 has Evidence and Citation."""
+    return all((path / name).is_dir() for name in FOLDERS.values())
+
+
+def read_with_evidence(path: Path, version: str) -> tuple[Resource, ...]:
+    """The resources of one version of definitions/, and those of types that only R5 has. Raises as read_resources."""
+    found = read_resources(path, version)
+    types = {item["resourceType"] for item in found}
+    return (*found, *(item for item in read_resources(path, R5) if item["resourceType"] not in types))
+
+
 def _resources(path: Path, version: str, issues: list[Issue]) -> Iterator[tuple[str, Resource]]:
     for name, content in _files(path, version):
         if name.endswith(_LINES):

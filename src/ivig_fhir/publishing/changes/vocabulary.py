@@ -1,0 +1,170 @@
+"""Value sets and code systems -> subjects: the codes of a concept, and the module's words one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from ivig_fhir.fhir import Resource, as_list
+from ivig_fhir.pages.codes import system_name
+from ivig_fhir.publishing.changes import model
+from ivig_fhir.publishing.changes.model import Fact, Subject, leaves, others
+from ivig_fhir.publishing.edition import Edition, texts
+
+_VALUE_SET = {"resourceType", "id", "url", "name", "title", "compose", "expansion", "copyright"}
+_CODE_SYSTEM = {"resourceType", "id", "url", "name", "title", "concept", "count"}
+_PLAIN_TEXT = ("title", "description", "purpose", "usage")
+# code system -> what one of its concepts is called, and the kind of its changes; others: code, text
+_WORDS = {
+    "ivig-statement": ("statement", model.TEXT),
+    "ivig-default": ("default", model.CRITERION),
+    "ivig-hint": ("text hint", model.CRITERION),
+    "ivig-weight-unit": ("unit of weight", model.DOSE),
+    "ivig-source": ("source", model.RATING),
+    "ivig-conflict": ("conflict", model.CONFLICT),
+    "ivig-newer": ("newer evidence", model.NEWER),
+    "ivig-phrase": ("phrase", model.TEXT),
+    "ivig-override": ("override reason", model.SHOWN),
+    "ivig-hook": ("hook", model.TEXT),
+    "ivig-topic": ("topic", model.TEXT),
+}
+_PRINTED = {"ivig-default": {"value", "unit"}}  # properties that the display of a concept prints already
+
+
+def value_set_subjects(edition: Edition) -> Iterator[Subject]:
+    """The concepts of an edition: each value set with the codes that it brings itself, not those that it takes in."""
+    topics = _readers(edition)
+    for item in edition.resources:
+        if item["resourceType"] == "ValueSet":
+            title = str(item.get("title", item["id"]))
+            rest = {key: value for key, value in item.items() if key not in (*_VALUE_SET, *_PLAIN_TEXT)}
+            words = [Fact(model.TEXT, name, str(item[name])) for name in _PLAIN_TEXT if name in item]
+            facts = (*_codes(item), *words, *others(rest))
+            read, wider = topics.get(str(item.get("url")), ((), ()))
+            note = f" (taken in by other concepts of {', '.join(wider)})" if wider else ""
+            name = f'concept "{title}"'
+            yield Subject(f"ValueSet/{item['id']}", "concept", name, title, read, facts, model.CODE, note)
+
+
+def _codes(value_set: Resource) -> Iterator[Fact]:
+    compose = value_set.get("compose", {})
+    includes = as_list(compose.get("include"))
+    by_rule = [item for item in includes if "concept" not in item and "valueSet" not in item]
+    if by_rule or not includes:
+        for item in as_list(value_set.get("expansion", {}).get("contains")):
+            yield Fact(model.CODE, _code(item.get("system", ""), item.get("code", "")), str(item.get("display", "")))
+    for part, word in ((includes, ""), (as_list(compose.get("exclude")), "all but ")):
+        for item in part:
+            yield from _included(item, word)
+
+
+def _included(item: dict[str, Any], word: str) -> Iterator[Fact]:
+    system = str(item.get("system", ""))
+    for one in as_list(item.get("concept")):
+        code = word + _code(system, str(one.get("code")))
+        yield Fact(model.CODE, code, str(one.get("display", "")))
+        for element in ("extension", "designation"):
+            said = ", ".join(text for path, text in leaves(one.get(element, [])) if not path.endswith("url"))
+            if said:
+                name = f"{'note' if element == 'extension' else element} on {code}"
+                yield Fact(model.TEXT, name, said, within=(model.CODE, code))
+    for url in as_list(item.get("valueSet")):
+        yield Fact(model.INCLUDES, word + str(url).rpartition("/")[2])
+    if "concept" not in item and system:
+        rules = [f"{rule.get('property')} {rule.get('op')} {rule.get('value')}" for rule in item.get("filter", ())]
+        yield Fact(model.INCLUDES, f"{word}{system_name(system)} {' and '.join(rules) or '(all of it)'}")
+
+
+def _code(system: str, code: str) -> str:
+    return f"{system_name(system)} {code}".strip()
+
+
+def _readers(edition: Edition) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Value set -> the plans that read it itself, and those that read it within a set that takes it in.
+
+    Where no plan reads it itself, the first are all of them.
+    """
+    wider: dict[str, set[str]] = {}
+    direct: dict[str, set[str]] = {}
+    for item in edition.resources:
+        links = (text.partition("|")[0] for text in texts(item))
+        if item["resourceType"] == "ValueSet":
+            for url in links:
+                wider.setdefault(url, set()).add(str(item.get("url")))
+        elif item["resourceType"] == "PlanDefinition":
+            for url in links:
+                direct.setdefault(url, set()).add(item["id"])
+
+    def readers(url: str, seen: frozenset[str]) -> set[str]:
+        above = wider.get(url, set()) - seen - {url}
+        return direct.get(url, set()).union(*(readers(other, seen | {url}) for other in above))
+
+    urls = [str(item["url"]) for item in edition.resources if item["resourceType"] == "ValueSet" and "url" in item]
+    found = {}
+    for url in urls:
+        own, every = direct.get(url, set()), readers(url, frozenset())
+        found[url] = tuple(sorted(own or every)), tuple(sorted(every - own if own else ()))
+    return found
+
+
+def code_system_subjects(edition: Edition) -> Iterator[Subject]:
+    """Every concept of every code system by itself, and the code systems."""
+    cited = _cited(edition)
+    for system in edition.resources:
+        if system["resourceType"] == "CodeSystem":
+            rest = {key: value for key, value in system.items() if key not in _CODE_SYSTEM}
+            title = str(system.get("title", system["id"]))
+            name = f"code system {system['id']}"
+            yield Subject(f"CodeSystem/{system['id']}", "code system", name, title, (), others(rest))
+            repeated = _repeated(as_list(system.get("concept")))
+            for concept in _flat(as_list(system.get("concept"))):
+                yield _word(concept, system["id"], repeated, cited.get(str(concept.get("code")), ()))
+
+
+def _word(concept: dict[str, Any], system: str, repeated: set[str], topics: tuple[str, ...]) -> Subject:
+    noun, kind = _WORDS.get(system, (f"{system} code", model.TEXT))
+    code = str(concept.get("code"))
+    facts = [Fact(kind, name, str(concept[key])) for key, name in _named(concept, noun)]
+    for item in as_list(concept.get("property")):
+        name, value = str(item.get("code")), str(next((item[key] for key in item if key.startswith("value")), ""))
+        if name in repeated:
+            facts.append(Fact(kind, f"{name} “{value}”"))
+        elif name not in _PRINTED.get(system, ()):
+            facts.append(Fact(kind, name, value))
+    facts += others(concept.get("designation", []), prefix="designation")
+    said = str(concept.get("definition") or concept.get("display") or code)
+    read = topics if noun in ("statement", "conflict", "newer evidence") else (code,) if noun == "topic" else ()
+    return Subject(f"{system} {code}", noun, f"{noun} {code}", said, read, tuple(facts), kind)
+
+
+def _named(concept: dict[str, Any], noun: str) -> Iterator[tuple[str, str]]:
+    if "display" in concept and noun != "statement":  # a statement's display repeats its source
+        yield "display", "words"
+    if "definition" in concept:
+        yield "definition", "text"
+
+
+def _repeated(concepts: list[dict[str, Any]]) -> set[str]:
+    """The properties of which a concept has several."""
+    found: set[str] = set()
+    for concept in _flat(concepts):
+        counts = Counter(str(item.get("code")) for item in as_list(concept.get("property")))
+        found |= {name for name, count in counts.items() if count > 1}
+    return found
+
+
+def _flat(concepts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for item in concepts:
+        yield item
+        yield from _flat(as_list(item.get("concept")))
+
+
+def _cited(edition: Edition) -> dict[str, tuple[str, ...]]:
+    """A code that stands in a plan -> the plans, by id: which topics cite a statement, conflict or newer finding."""
+    found: dict[str, set[str]] = {}
+    for item in edition.resources:
+        if item["resourceType"] == "PlanDefinition":
+            for text in texts(item.get("action", [])):
+                found.setdefault(text, set()).add(item["id"])
+    return {text: tuple(sorted(plans)) for text, plans in found.items()}

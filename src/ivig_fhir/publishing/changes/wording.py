@@ -1,0 +1,154 @@
+"""How a change is said: one sentence a fact, no longer than it takes to see the difference."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from itertools import takewhile
+
+from ivig_fhir.publishing.changes import model
+from ivig_fhir.publishing.changes.model import Fact, leaves
+
+_AROUND = 4  # words shown on each side of a difference
+_MOST = 12  # words of a text from which on only the difference is shown
+_MOST_PLACES = 3
+_TOKEN = re.compile(r"%?\w+(?:-\w+)*|[<>=!]+|'[^']*'|[^\s\w]")
+_MARKS = re.compile(r"\[[^\]]*\]|\bX-\d+\b|\bS\d-\d+\b")  # citations, which are no figures
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*(?:\s?(?:%|†|[A-Za-zµ]+(?:/[A-Za-z]+)*))?")
+
+# kind -> how a fact is added, removed, changed; {old} and {new} come quoted where they are texts
+_SAID = {
+    model.DIRECTION: ("{name}: none → {new}", "{name}: {old} → none", "{name}: {old} → {new}"),
+    model.CRITERION: (
+        'criterion added: {name} "{new}"',
+        'criterion removed: {name} "{old}"',
+        'criterion {name}: "{old}" → "{new}"',
+    ),
+    model.WARNING: ('warns while "{new}"', 'no longer warns while "{old}"', 'warns while: "{old}" → "{new}"'),
+    model.CODE: ("code added: {name} “{new}”", "code removed: {name} “{old}”", "display of {name}: “{old}” → “{new}”"),
+    model.INCLUDES: ("takes in {name}", "no longer takes in {name}", "{name}: {old} → {new}"),
+    model.OCCASION: (
+        'speaks only when "{new}"',
+        'speaks whatever is ordered, before only when "{old}"',
+        'speaks when: "{old}" → "{new}"',
+    ),
+    model.HOOK: ("speaks on {name}", "no longer speaks on {name}", "trigger {name} changed"),
+    model.YIELDS: ("yields to {name}", "no longer yields to {name}", ""),
+    model.RATING: (
+        'rating added: {name} "{new}"',
+        'rating removed: {name} "{old}"',
+        'rating {name}: "{old}" → "{new}"',
+    ),
+    model.NEWER: (
+        'newer evidence added: {name} "{new}"',
+        'newer evidence removed: {name} "{old}"',
+        '{name}: "{old}" → "{new}"',
+    ),
+    model.CONFLICT: (
+        'conflict added: {name} "{new}"',
+        'conflict removed: {name} "{old}"',
+        '{name}: "{old}" → "{new}"',
+    ),
+    model.STATEMENT: ('cites {name} "{new}"', 'no longer cites {name} "{old}"', "{name}: {old} → {new}"),
+    model.FIGURE: ("figure added: {name}: {new}", "figure removed: {name}: {old}", "figure in {name}: {old} → {new}"),
+    model.TEXT: ('{name} added: "{new}"', '{name} removed: "{old}"', '{name}: "{old}" → "{new}"'),
+}
+_ELSE = ("{name}: none → {new}", "{name}: {old} → none", "{name}: {old} → {new}")
+
+
+def said(old: Fact | None, new: Fact | None) -> tuple[str, str]:
+    """(kind, sentence) of the difference between two facts of one name; one of them may be absent."""
+    fact = new or old
+    assert fact is not None  # noqa: S101 - the caller compares what at least one side has
+    added, removed, changed = _SAID.get(fact.kind, _ELSE)
+    if old is None or new is None:
+        text = (added if new else removed).format(name=fact.name, old=fact.shown, new=fact.shown)
+        return fact.kind, text.replace(' ""', "").replace(" “”", "").removesuffix(": ")
+    if fact.kind == model.READS:
+        return fact.kind, f"what {fact.name} reads: {_differing(old.shown, new.shown)}"
+    if old.shown == new.shown:
+        return fact.kind, f"{_same_words(fact)}, in the same words: {expressions(old.exact, new.exact)}"
+    kind, figures = fact.kind, _figures(old.shown, new.shown)
+    if figures and fact.kind in (model.TEXT, model.CONFLICT, model.NEWER):
+        kind, (before, after) = model.FIGURE, figures
+        changed = _SAID[model.FIGURE][2]
+    else:
+        before, after = window(old.shown, new.shown)
+    return kind, changed.format(name=fact.name, old=before, new=after)
+
+
+def _same_words(fact: Fact) -> str:
+    words = {model.CRITERION: "criterion", model.OCCASION: "when it speaks", model.WARNING: "when it warns"}
+    return f"{words.get(fact.kind, '')} {fact.name}".strip()
+
+
+def expressions(old: str, new: str) -> str:
+    """Where two FHIRPath expressions differ: the input before, two tokens around, each difference once."""
+    before, after = _TOKEN.findall(old), _TOKEN.findall(new)
+    found: dict[str, None] = {}
+    for step, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if step != "equal":
+            named = next((token for token in reversed(before[:a]) if token.startswith("%")), "")
+            start = max(0, a - 1), max(0, c - 1)
+            gone, come = " ".join(before[start[0] : b]), " ".join(after[start[1] : d])
+            found[f"{named}: {gone} → {come}" if named else f"{gone} → {come}"] = None
+    shown = list(found)[:_MOST_PLACES]
+    rest = len(found) - len(shown)
+    return "; ".join(shown) + (f"; and {rest} more places" if rest else "")
+
+
+def window(old: str, new: str) -> tuple[str, str]:
+    """The two texts; of long ones the words that differ with those around them."""
+    before, after = old.split(), new.split()
+    if max(len(before), len(after)) <= _MOST:
+        return old, new
+    start = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    backwards = zip(reversed(before[start:]), reversed(after[start:]), strict=False)
+    end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], backwards))
+    first = max(0, start - _AROUND)
+
+    def cut(words: list[str]) -> str:
+        last = min(len(words), len(words) - end + _AROUND)
+        text = " ".join(words[first:last])
+        return f"{'… ' if first else ''}{text}{' …' if last < len(words) else ''}"
+
+    return cut(before), cut(after)
+
+
+def figures_of(text: str) -> list[str]:
+    """The figures of a text with the word behind each, citations left out."""
+    return [match.strip() for match in _FIGURE.findall(_MARKS.sub(" ", text))]
+
+
+def _figures(old: str, new: str) -> tuple[str, str] | None:
+    """The figures that only one of two texts has; nothing where both have the same numbers."""
+    before, after = figures_of(old), figures_of(new)
+    if sorted(map(_number, before)) == sorted(map(_number, after)):
+        return None
+    gone = _without(before, after)
+    come = _without(after, before)
+    return ", ".join(gone) or "none", ", ".join(come) or "none"
+
+
+def _number(figure: str) -> str:
+    match = re.match(r"[\d.,]+", figure)
+    return match.group() if match else figure
+
+
+def _without(figures: list[str], others: list[str]) -> list[str]:
+    left = [_number(item) for item in others]
+    found = []
+    for item in figures:
+        if _number(item) in left:
+            left.remove(_number(item))
+        else:
+            found.append(item)
+    return found
+
+
+def _differing(old: str, new: str) -> str:
+    """The places at which two JSON texts differ."""
+    before, after = dict(leaves(json.loads(old))), dict(leaves(json.loads(new)))
+    paths = [path for path in {**before, **after} if before.get(path) != after.get(path)]
+    return "; ".join(f"{path} {before.get(path, 'none')} → {after.get(path, 'none')}" for path in paths)
