@@ -69,14 +69,31 @@ EDITS = (
         (("topics/cidp.yaml", _SCIG, ""),),
         'cidp-scig: unit removed: "Subcutaneous immunoglobulin may be an alternative" (for)',
         "cidp/cidp-scig",
-        {},
+        {
+            ("patient-view", 'changes "CIDP" (cidp-scig: applicable, for → silent)'): (
+                "with the chart open it speaks",
+            ),
+            ("order-sign", 'changes "CIDP" (cidp-scig: conditional, for → silent)'): (
+                "a provisional disease is a condition",
+                "a product for either route without a route is asked about",
+            ),
+        },
     ),
     Edit(
         "unit added",
         (("topics/lems.yaml", _LEMS, _LEMS + _LEMS.replace("- id: lems-ivig", "- id: lems-again")),),
         'lems-again: unit added: "Weak evidence that IVIG may help" (for)',
         "lems/lems-ivig",
-        {},
+        {
+            (
+                "order-select",
+                'changes "Lambert-Eaton myasthenic syndrome" (lems-again: silent → applicable, for)',
+            ): ("a selected order of IVIG opens it",),
+            (
+                "patient-view",
+                'changes "Lambert-Eaton myasthenic syndrome" (lems-again: silent → conditional, for)',
+            ): ("provisional disease is conditional", "a differential diagnosis is conditional"),
+        },
     ),
     Edit(
         "criterion added",
@@ -89,7 +106,12 @@ EDITS = (
         ),
         'kd-ivig: criterion added: child "younger than 18 years †"',
         "kawasaki/kd-ivig",
-        {},
+        {
+            ("patient-view", 'loses "Kawasaki disease" (info)'): ("an adult with the disease is told the same",),
+            ("patient-view", 'changes "Kawasaki disease" (kd-ivig: applicable, for → conditional, for)'): (
+                "without a birth date it stands",
+            ),
+        },
     ),
     Edit(
         "criterion removed",
@@ -112,7 +134,12 @@ EDITS = (
         ),
         'mg-mild: criterion removed: no-exacerbation "no exacerbation or crisis on record, not even in doubt"',
         "mg/mg-mild",
-        {},
+        {
+            ("order-sign", 'changes "Myasthenia gravis" (mg-mild: silent → applicable, insufficient-evidence)'): (
+                "a crisis switches it off",
+                "a suspected exacerbation switches it off as surely",
+            ),
+        },
     ),
     Edit(
         "criterion changed",
@@ -125,7 +152,12 @@ EDITS = (
         ),
         "gbs-ivig-severe: criterion gbs-severe, in the same words: %gbsDisabilityScale: >= 3 → >= 4",
         "gbs/gbs-ivig-severe",
-        {},
+        {
+            (
+                "patient-view",
+                'changes "Guillain-Barré syndrome" (gbs-ivig-severe: applicable, for → conditional, for)',
+            ): ("grade 3 is severe",),
+        },
     ),
     Edit(
         "code removed",
@@ -140,7 +172,12 @@ EDITS = (
         'concept "Diabetic radiculoplexus neuropathy": code removed: ICD-10-CM E11.44 “Type 2 diabetes mellitus with'
         " diabetic amyotrophy” (taken in by other concepts of gbs, general, paraprotein, vasculitis)",
         "drpn/drpn-ivig",
-        {},
+        {
+            ("patient-view", 'loses "Diabetic radiculoplexus neuropathy" (info)'): (
+                "with the chart open while IVIG runs there is one",
+            ),
+            ("order-select", 'gains "General remarks" (info)'): ("while an order is chosen it stands as well",),
+        },
     ),
     Edit(
         "code added",
@@ -160,7 +197,11 @@ EDITS = (
         'concept "Inclusion body myositis": code added: ICD-10 (WHO) G72.4 “Inflammatory myopathy” (taken in by other'
         " concepts of gbs, general, vasculitis)",
         "myositis/ibm-ivig",
-        {},
+        {
+            ("order-sign", 'gains "Inflammatory myopathy" (info)'): (
+                "the WHO code for any other inflammatory myopathy is not",
+            ),
+        },
     ),
     Edit(
         "dose",
@@ -176,7 +217,12 @@ EDITS = (
         ),
         "vasc-dose: stated dose: 2 g/kg → 1 g/kg",
         "vasculitis/vasc-dose",
-        {},
+        {
+            ("order-sign", 'changes "Vasculitic neuropathy" (a figure in its text)'): (
+                "the figure and the arithmetic stand together, with what they do not say",
+                "no weight on record gives the figure alone",
+            ),
+        },
     ),
     Edit(
         "figure in a statement",
@@ -187,34 +233,58 @@ EDITS = (
         ),
         "statement S4-057: figure in text: 79% → 97%",
         "paraprotein/wm-outcomes",
-        {},
+        {
+            ("patient-view", 'changes "Paraproteinaemic neuropathy" (a figure in its text)'): (
+                "with the chart open it stands",
+            ),
+        },
     ),
     Edit(
         "hook",
         (("topics/lupus.yaml", "hooks: [patient-view, encounter-start]", "hooks: [patient-view]"),),
         "sle-steroid: no longer speaks on encounter-start",
         "lupus/sle-steroid",
-        {},
+        {
+            ("encounter-start", 'changes "Lupus and the nerves" (sle-steroid: applicable, none → silent)'): (
+                "at the start of an encounter it stands",
+            ),
+        },
     ),
     Edit(
         "newer evidence",
         (("topics/postpolio.yaml", "  newer: [pps-against]\n", ""),),
-        "pps-ivig: newer evidence removed: pps-against",
+        'pps-ivig: newer evidence removed: pps-against "IVIG is not recommended in postpolio syndrome, on Class I evidence'
+        ' (AANEM consensus 2023)."',
         "postpolio/pps-ivig",
-        {},
+        {
+            ("encounter-start", 'changes "Postpolio syndrome" (a figure in its text)'): (
+                "at the start of an encounter while IVIG runs there is one",
+            ),
+        },
     ),
     Edit(
         "rating",
         (("topics/drpn.yaml", 'wording: "not enough evidence"', 'wording: "weak evidence"'),),
         'drpn-ivig: rating S2-076 (evidence-rating): "not enough evidence" → "weak evidence"',
         "drpn/drpn-ivig",
-        {},
+        {
+            ("order-sign", 'changes "Diabetic radiculoplexus neuropathy" (text)'): (
+                "the SNOMED CT code is the disease",
+                "amyotrophy in type 1 diabetes is the disease",
+            ),
+        },
     ),
     Edit(
         "sentence",
         (("topics/cart.yaml", "which is no window", "which is not a window"),),
-        "cart-context: sentence:",
+        'cart-context: sentence: "… 57 days, which is no window [S4-023]: compare the …" → "… 57 days, which is not a window'
+        ' [S4-023]: compare the …"',
         "cart/cart-context",
-        {},
+        {
+            ("patient-view", 'changes "Neuropathy after CAR-T" (text)'): (
+                "a drafted product is no infusion",
+                "beside Guillain-Barré syndrome it stands with the other line",
+            ),
+        },
     ),
 )

@@ -42,6 +42,9 @@ class Export:
 
 def export(edition: Edition, wish: Wish) -> Export:
     """The export of an edition. Raises Problem('malformed') that names the option or resource that is wrong."""
+    edition = Edition(
+        edition.version, tuple(sorted(edition.resources, key=lambda item: (item["resourceType"], item["id"])))
+    )
     base = checked_base(wish.base) if wish.base else edition.base
     _of_this_version(edition)
     notes = list(broken_contracts(edition, base))

@@ -66,6 +66,7 @@ class _Seen:
     units: dict[str, tuple[str, str]]  # id -> applicability, direction
     suggestions: tuple[str, ...]
     text: str
+    told: str  # the same for programs: criteria, missing facts, ratings
 
 
 def content_from(resources: Iterable[Resource]) -> Content:
@@ -102,7 +103,7 @@ def _cards(responder: Responder, request: HookRequest | None, at: date) -> dict[
         cards = responder.answer(request, at, _ORIGIN)["cards"]
     except Problem as stopped:
         text = str(stopped)
-        return {_UNANSWERED: _Seen(_UNANSWERED, "", {}, (), text)}
+        return {_UNANSWERED: _Seen(_UNANSWERED, "", {}, (), text, "")}
     return {_topic(card): _seen(card) for card in cards}
 
 
@@ -121,6 +122,7 @@ def _seen(card: Card) -> _Seen:
         {item["id"]: (item["applicability"], item["direction"]) for item in recommendations},
         suggested,
         f"{card['summary']}\n{card['detail']}",
+        dumps(card["extension"][EXTENSION]["recommendations"]),
     )
 
 
@@ -155,7 +157,9 @@ def _what(one: _Seen, other: _Seen) -> Iterator[tuple[int, str]]:
     if one.suggestions != other.suggestions:
         both = one.suggestions and other.suggestions
         found.append((2, "suggestion" if both else "suggestion gone" if one.suggestions else "suggestion added"))
-    if not found:
+    if not found and one.text == other.text:
+        found.append((5, "for programs only"))
+    elif not found:
         same = sorted(figures_of(one.text)) == sorted(figures_of(other.text))
         found.append((4, "text") if same else (3, "a figure in its text"))
     yield from sorted(found, key=lambda item: item[0])

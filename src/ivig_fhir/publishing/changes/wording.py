@@ -13,6 +13,7 @@ from ivig_fhir.publishing.changes.model import Fact, leaves
 _AROUND = 4  # words shown on each side of a difference
 _MOST = 12  # words of a text from which on only the difference is shown
 _MOST_PLACES = 3
+_LONGEST_PIECE = 80  # characters of an expression
 _TOKEN = re.compile(r"%?\w+(?:-\w+)*|[<>=!]+|'[^']*'|[^\s\w]")
 _MARKS = re.compile(r"\[[^\]]*\]|\bX-\d+\b|\bS\d-\d+\b")  # citations, which are no figures
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*(?:\s?(?:%|†|[A-Za-zµ]+(?:/[A-Za-z]+)*))?")
@@ -84,18 +85,26 @@ def _same_words(fact: Fact) -> str:
 
 
 def expressions(old: str, new: str) -> str:
-    """Where two FHIRPath expressions differ: the input before, two tokens around, each difference once."""
-    before, after = _TOKEN.findall(old), _TOKEN.findall(new)
+    """Where two FHIRPath expressions differ: the input before it, a token around, each difference once."""
+    before, after = list(_TOKEN.finditer(old)), list(_TOKEN.finditer(new))
+    words = [item.group() for item in before], [item.group() for item in after]
     found: dict[str, None] = {}
-    for step, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for step, a, b, c, d in difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes():
         if step != "equal":
-            named = next((token for token in reversed(before[:a]) if token.startswith("%")), "")
-            start = max(0, a - 1), max(0, c - 1)
-            gone, come = " ".join(before[start[0] : b]), " ".join(after[start[1] : d])
-            found[f"{named}: {gone} → {come}" if named else f"{gone} → {come}"] = None
+            named = next((token for token in reversed(words[0][:a]) if token.startswith("%")), "")
+            pieces = f"{_piece(old, before, a - 1, b)} → {_piece(new, after, c - 1, d)}"
+            found[f"{named}: {pieces}" if named else pieces] = None
     shown = list(found)[:_MOST_PLACES]
     rest = len(found) - len(shown)
     return "; ".join(shown) + (f"; and {rest} more places" if rest else "")
+
+
+def _piece(text: str, tokens: list[re.Match[str]], first: int, last: int) -> str:
+    """The text from one token to before another; of a long piece its ends."""
+    part = tokens[max(0, first) : last]
+    piece = text[part[0].start() : part[-1].end()] if part else "nothing"
+    half = _LONGEST_PIECE // 2
+    return piece if len(piece) <= _LONGEST_PIECE else f"{piece[:half]} … {piece[-half:]}"
 
 
 def window(old: str, new: str) -> tuple[str, str]:
