@@ -106,17 +106,20 @@ def base_of(resource: Resource) -> str:
 
 
 def package_id(base: str, version: str) -> str:
-    """The host of a base, reversed; the R5 package has a suffix. Raises Problem('malformed') where the host is none.
+    """The host of a base, reversed, then its path but for a last `fhir`; the R5 package has a suffix.
 
-    Rule: a package id has two or more parts of lower-case letters, digits and hyphens (PK-01).
+    Raises Problem('malformed') where the host makes none: a package id has two or more parts (PK-01).
     """
-    host = urlsplit(base).hostname or ""
+    address = urlsplit(base)
+    host = address.hostname or ""
     parts = [part for part in reversed(host.split(".")) if part]
     if len(parts) < 2 or parts[0].isdigit():
         allowed = "a host with a domain, or --package-id NAME"
         raise problem("malformed", base, f"the host {host!r} makes no package id", allowed)
+    path = address.path.lower().strip("/").removesuffix("fhir").split("/")
+    parts += [re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in path]
     suffix = "" if version == R4 else f".{FOLDERS[version]}"
-    return ".".join(parts) + suffix
+    return ".".join(filter(None, parts)) + suffix
 
 
 def texts(value: Any) -> Iterator[str]:

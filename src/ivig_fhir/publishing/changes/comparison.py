@@ -29,7 +29,7 @@ _OF_EACH_VERSION = ("version", "date")
 _OF_A_PACKAGE = ("id", "url", "name", "packageId", "dependsOn", "definition")  # of a guide: how it was packed
 _ONE_SIDED = (model.READS,)  # told by the criterion that uses it, when it comes or goes
 _COMES_AND_GOES = (model.NEWER, model.CONFLICT, model.STATEMENT)  # of a unit; their words are told by themselves
-_MOST_LEAVES = 3
+_FEW = 2  # places of an element that are shown; of more only their number
 
 
 def compare(old: Edition, new: Edition) -> Comparison:
@@ -102,29 +102,34 @@ def _changes(old: Subject | None, new: Subject | None) -> Iterator[Change]:
     if old is None or new is None:
         yield Change(topics, subject.kind, (subject.name,), _came(subject, old is None))
         return
-    before, after = _by_name(old), _by_name(new)
-    leftovers = []
-    for key in {**before, **after}:
-        one, other = before.get(key), after.get(key)
-        fact = one or other
-        gone_with = fact.within if fact and not (one and other) else None
-        if one == other or (key[0] in _ONE_SIDED and not (one and other)):
-            continue
-        if subject.noun == "unit" and key[0] in _COMES_AND_GOES and one and other:
-            continue
-        if gone_with and not (gone_with in before and gone_with in after):
-            continue
+    leftovers: dict[str, list[str]] = {}
+    for one, other in _differing(old, new):
         kind, sentence = said(one, other)
+        if kind == model.OTHER:
+            fact = other or one
+            leftovers.setdefault(re.split(r"[.\[]", fact.name if fact else "")[0], []).append(sentence)
+            continue
         if kind == model.CODE and not (one and other):
             sentence += subject.note
-        change = Change(topics, kind, (subject.name,), sentence)
-        if kind == model.OTHER:
-            leftovers.append(change)
-        else:
-            yield change
-    yield from leftovers[:_MOST_LEAVES]
-    if len(leftovers) > _MOST_LEAVES:
-        yield Change(topics, model.OTHER, (subject.name,), f"and {len(leftovers) - _MOST_LEAVES} more places")
+        yield Change(topics, kind, (subject.name,), sentence)
+    for element, sentences in leftovers.items():
+        few = sentences if len(sentences) <= _FEW else [f"{element} differs in {len(sentences)} places"]
+        yield from (Change(topics, model.OTHER, (subject.name,), sentence) for sentence in few)
+
+
+def _differing(old: Subject, new: Subject) -> Iterator[tuple[Fact | None, Fact | None]]:
+    """The facts that differ, those left out that another change tells already."""
+    before, after = _by_name(old), _by_name(new)
+    for key in {**before, **after}:
+        one, other = before.get(key), after.get(key)
+        both, fact = bool(one and other), one or other
+        if one == other or (key[0] in _ONE_SIDED and not both):
+            continue
+        if both and new.noun == "unit" and key[0] in _COMES_AND_GOES:
+            continue
+        if fact and fact.within and not both and not (fact.within in before and fact.within in after):
+            continue
+        yield one, other
 
 
 def _came(subject: Subject, added: bool) -> str:

@@ -53,7 +53,7 @@ def _words(edition: Edition) -> dict[str, str]:
 def _actions(action: dict[str, Any], plan: Resource, place: str, words: dict[str, str]) -> Iterator[Subject]:
     name = str(action.get("id") or f"action {place} of {plan['id']}")
     children = as_list(action.get("action"))
-    title = str(action.get("title", ""))
+    title = str(action.get("title") or action.get("description") or action.get("definitionCanonical") or "")
     yield Subject(
         f"unit {plan['id']} {name}", "unit", name, title, (plan["id"],), tuple(_worded(_facts(action), words))
     )

@@ -14,6 +14,7 @@ _AROUND = 4  # words shown on each side of a difference
 _MOST = 12  # words of a text from which on only the difference is shown
 _MOST_PLACES = 3
 _LONGEST_PIECE = 80  # characters of an expression
+_LONGEST_TEXT = 300
 _TOKEN = re.compile(r"%?\w+(?:-\w+)*|[<>=!]+|'[^']*'|[^\s\w]")
 _MARKS = re.compile(r"\[[^\]]*\]|\bX-\d+\b|\bS\d-\d+\b")  # citations, which are no figures
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*(?:\s?(?:%|†|[A-Za-zµ]+(?:/[A-Za-z]+)*))?")
@@ -64,18 +65,20 @@ def said(old: Fact | None, new: Fact | None) -> tuple[str, str]:
     assert fact is not None  # noqa: S101 - the caller compares what at least one side has
     added, removed, changed = _SAID.get(fact.kind, _ELSE)
     if old is None or new is None:
-        text = (added if new else removed).format(name=fact.name, old=fact.shown, new=fact.shown)
+        shown = _shortened(fact.shown, _LONGEST_TEXT)
+        text = (added if new else removed).format(name=fact.name, old=shown, new=shown)
         return fact.kind, text.replace(' ""', "").replace(" “”", "").removesuffix(": ")
     if fact.kind == model.READS:
         return fact.kind, f"what {fact.name} reads: {_differing(old.shown, new.shown)}"
     if old.shown == new.shown:
         return fact.kind, f"{_same_words(fact)}, in the same words: {expressions(old.exact, new.exact)}"
     kind, figures = fact.kind, _figures(old.shown, new.shown)
+    before, after = window(old.shown, new.shown)
     if figures and fact.kind in (model.TEXT, model.CONFLICT, model.NEWER):
-        kind, (before, after) = model.FIGURE, figures
-        changed = _SAID[model.FIGURE][2]
-    else:
-        before, after = window(old.shown, new.shown)
+        kind, changed = model.FIGURE, _SAID[model.FIGURE][2]
+        if _FIGURE.sub("", old.shown) != _FIGURE.sub("", new.shown):
+            changed = f"{changed}, in other words: “{before}” → “{after}”"
+        before, after = figures
     return kind, changed.format(name=fact.name, old=before, new=after)
 
 
@@ -102,16 +105,14 @@ def expressions(old: str, new: str) -> str:
 def _piece(text: str, tokens: list[re.Match[str]], first: int, last: int) -> str:
     """The text from one token to before another; of a long piece its ends."""
     part = tokens[max(0, first) : last]
-    piece = text[part[0].start() : part[-1].end()] if part else "nothing"
-    half = _LONGEST_PIECE // 2
-    return piece if len(piece) <= _LONGEST_PIECE else f"{piece[:half]} … {piece[-half:]}"
+    return _shortened(text[part[0].start() : part[-1].end()], _LONGEST_PIECE) if part else "nothing"
 
 
 def window(old: str, new: str) -> tuple[str, str]:
     """The two texts; of long ones the words that differ with those around them."""
     before, after = old.split(), new.split()
     if max(len(before), len(after)) <= _MOST:
-        return old, new
+        return _shortened(old, _LONGEST_TEXT), _shortened(new, _LONGEST_TEXT)
     start = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
     backwards = zip(reversed(before[start:]), reversed(after[start:]), strict=False)
     end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], backwards))
@@ -120,9 +121,14 @@ def window(old: str, new: str) -> tuple[str, str]:
     def cut(words: list[str]) -> str:
         last = min(len(words), len(words) - end + _AROUND)
         text = " ".join(words[first:last])
-        return f"{'… ' if first else ''}{text}{' …' if last < len(words) else ''}"
+        return _shortened(f"{'… ' if first else ''}{text}{' …' if last < len(words) else ''}", _LONGEST_TEXT)
 
     return cut(before), cut(after)
+
+
+def _shortened(text: str, longest: int) -> str:
+    """A text, or the two ends of a long one."""
+    return text if len(text) <= longest else f"{text[: longest // 2]} … {text[-longest // 2 :]}"
 
 
 def figures_of(text: str) -> list[str]:
