@@ -314,6 +314,15 @@ def test_any_of_becomes_one_expression_with_all_of_in_parentheses_where_needed()
     assert ("characteristic[x].definitionByCombination", "RS-33") in {(i.element, i.rule) for i in found.losses}
 
 
+@pytest.mark.parametrize(("link", "name"), [("x-1", {"name": "x-1"}), ("x.1", {}), (None, {})])
+def test_such_an_expression_is_named_by_its_link_unless_that_has_a_dot(link: str | None, name: dict[str, str]) -> None:
+    more = {"linkId": link} if link else {}
+    (part,) = to_r4(variable(combined("any-of", fhirpath("%a.exists()"), fhirpath("{}"), **more))).resource[
+        "characteristic"
+    ]
+    assert {key: value for key, value in part["definitionExpression"].items() if key == "name"} == name
+
+
 def test_all_of_becomes_several_characteristics_at_any_depth() -> None:
     inner = combined("all-of", fhirpath("%b.exists().not()"), fhirpath("%c.exists().not()"))
     found = to_r4(variable(combined("all-of", fhirpath("%a.exists().not()"), inner)))

@@ -82,7 +82,8 @@ def test_our_validator_accepts_each_export_of_a_topic_under_another_base(tmp_pat
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_same_content_gives_the_same_bytes_in_whatever_order_it_is_read(form: str) -> None:
     turned = Edition(R4, tuple(reversed(edition().resources)))
-    assert export(turned, Wish(form, ("lems",))).content == export(edition(), Wish(form, ("lems",))).content
+    wish = Wish(form, () if form == "ndjson" else ("lems",))
+    assert export(turned, wish).content == export(edition(), wish).content
 
 
 def test_times_in_an_export_are_the_day_of_the_content() -> None:
