@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import patients
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cohort import requests_of
 from ivig_fhir.cds_hooks.requests import read_patient_record
+from ivig_fhir.cli.apply import apply_command
 from ivig_fhir.cli.cohort_folder import Cohort, open_cohort
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import Problem
@@ -23,6 +25,7 @@ MMN: dict[str, Any] = {
     "patient": {"born": "1982-07-01"},
     "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
 }
+CIDP = MMN | {"conditions": {"cidp": {"icd-10-cm": "G61.81"}}}
 WELL: dict[str, Any] = {"hook": "patient-view", "patient": {"born": "1990-01-01"}}
 PREDNISONE = {"rxnorm": "8640", "route": "oral"}
 
@@ -186,3 +189,136 @@ def test_each_order_in_force_is_asked_about_by_itself_and_the_others_stay_on_rec
         assert draft["id"] == identifier
         others = {entry["resource"]["id"] for entry in request.prefetch["medications"]["entry"]}
         assert others == medications.keys() - {identifier}
+
+
+# --- the forecast
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Path:
+    """Three patients: one with MMN who takes prednisone, one with CIDP and an old thrombosis, one well."""
+    clot = CIDP | {"conditions": CIDP["conditions"] | {"clot": {"icd-10-cm": "I82.401"}}}
+    bundle(tmp_path, "one.json", resources(MMN | {"medications": {"pred": PREDNISONE}}))
+    bulk(tmp_path, resources(clot, "two") + resources(WELL | {"medications": {"old": PREDNISONE}}, "three"))
+    return tmp_path
+
+
+def apply(*arguments: str) -> Any:
+    return CliRunner().invoke(apply_command, [*arguments, "--at", "2026-03-02"])
+
+
+def forecasts(folder: Path, *arguments: str) -> Any:
+    run = apply("--cohort", str(folder), "--json", *arguments)
+    assert run.exit_code == 0, run.output
+    return json.loads(run.stdout)
+
+
+def on(told: Any, hook: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figures of a hook, and those of its units by id."""
+    (found,) = [item for item in told["hooks"] if item["hook"] == hook]
+    return found, {item["unit"]: item for item in found["units"]}
+
+
+def test_rates_are_counted_per_hook_and_unit_with_their_denominators(ward: Path) -> None:
+    told = forecasts(ward)
+    assert (told["patients"], told["files"], told["faults"]) == (3, 4, [])
+    view, units = on(told, "patient-view")
+    assert (view["patients"], view["asked"], view["withCard"], view["withCardPerThousand"]) == (3, 3, 2, 666.7)
+    assert (view["withWarning"], view["cards"], view["patientsWithCard"]) == (1, 2, 2)
+    assert units["mmn-steroid"] == {
+        "unit": "mmn-steroid",
+        "evaluated": 3,
+        "fired": 1,
+        "firedPerThousand": 333.3,
+        "conditional": 0,
+        "warned": 1,
+        "shown": 1,
+        "silenced": 0,
+        "withoutRoom": 0,
+    }
+    assert (units["caution-clot"]["fired"], units["caution-clot"]["warned"]) == (1, 0)
+    assert units["lems-ivig"]["fired"] == 0
+    sign, units = on(told, "order-sign")
+    assert (sign["asksAbout"], sign["patients"], sign["asked"], sign["withCard"]) == ("order", 2, 2, 1)
+    assert (units["mmn-steroid"]["evaluated"], units["mmn-steroid"]["firedPerThousand"]) == (2, 500.0)
+
+
+def test_the_settings_of_the_site_are_part_of_the_forecast(ward: Path) -> None:
+    told = forecasts(ward, "--hook", "patient-view", "--silent", "mmn", "--max-cards", "1")
+    assert [item["hook"] for item in told["hooks"]] == ["patient-view"]
+    view, units = on(told, "patient-view")
+    assert (view["withCard"], view["withWarning"]) == (1, 0)
+    assert (units["mmn-steroid"]["fired"], units["mmn-steroid"]["shown"], units["mmn-steroid"]["silenced"]) == (1, 0, 1)
+    (ward / "three.json").unlink(missing_ok=True)
+    both = CIDP | {"conditions": CIDP["conditions"] | MMN["conditions"]}
+    bundle(ward, "both.json", resources(both))
+    _, units = on(forecasts(ward, "--max-cards", "1"), "patient-view")
+    assert (units["cidp-ivig"]["shown"], units["cidp-ivig"]["withoutRoom"]) == (1, 1)
+
+
+def test_the_codes_of_the_site_count(tmp_path: Path) -> None:
+    local = MMN | {"conditions": {"mmn": {"local": "NEURO-7"}}}
+    bundle(tmp_path, "a.json", resources(local))
+    codes = tmp_path / "codes.csv"
+    codes.write_text(
+        "system,code,our_system,our_code\nurn:local:codes,NEURO-7,http://hl7.org/fhir/sid/icd-10-cm,G61.82\n"
+    )
+    assert on(forecasts(tmp_path), "patient-view")[0]["withCard"] == 0
+    told = forecasts(tmp_path, "--code-map", str(codes))
+    assert on(told, "patient-view")[0]["withCard"] == 1
+    assert told["otherFiles"] == ["codes.csv"]
+
+
+def test_the_table_says_what_the_data_say_and_what_was_left_out(ward: Path) -> None:
+    (ward / "bad.json").write_text("{")
+    (ward / "notes.txt").write_text("x")
+    bundle(ward, "other.json", [*resources(WELL), {"resourceType": "Condition", "subject": {"reference": "Patient/q"}}])
+    run = apply("--cohort", str(ward))
+    assert run.exit_code == 1
+    assert run.stdout.startswith("3 patients of 6 files, as of 2026-03-02\n")
+    assert "not read: notes.txt\nnot counted: 2 files, lines or patients" in run.stdout
+    assert (
+        "order-sign: 2 orders of 2 patients\n  with a card: 1 of 2 (500.0 per 1,000); 1 patients, 1 cards" in run.stdout
+    )
+    assert "bad.json: is no JSON" in run.stderr
+    assert "other: cannot be evaluated: conditions: Condition/.subject: belongs to another patient" in run.stderr
+    (row,) = [line for line in run.stdout.split("encounter-start")[0].splitlines() if "mmn-steroid" in line]
+    assert row.split() == ["mmn-steroid", "1", "333.3", "0", "1", "1", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--cohort", "/nowhere"],
+        ["{folder}/one.json", "--cohort", "{folder}"],
+        ["--cohort", "{folder}", "--explain"],
+        ["--cohort", "{folder}", "--max-cards", "0"],
+    ],
+)
+def test_what_cannot_be_meant_exits_with_2(ward: Path, arguments: list[str]) -> None:
+    assert apply(*(part.format(folder=ward) for part in arguments)).exit_code == 2
+
+
+def test_a_name_that_cannot_be_silenced_says_so(ward: Path) -> None:
+    with pytest.raises(Problem, match="--silent: names 'mmm', which is neither"):
+        CliRunner().invoke(apply_command, ["--cohort", str(ward), "--silent", "mmm"], catch_exceptions=False)
+
+
+# --- one patient
+
+
+def test_one_patient_gives_the_cards_of_a_bundle_or_a_request(ward: Path, tmp_path: Path) -> None:
+    run = apply(str(ward / "one.json"), "--hook", "patient-view", "--json")
+    (card,) = json.loads(run.stdout)["cards"]
+    assert card["indicator"] == "warning"
+    (tmp_path / "request.json").write_text(json.dumps(patients.request(MMN)))
+    run = apply(str(tmp_path / "request.json"), "--explain")
+    assert run.stdout.startswith("[info] Multifocal motor neuropathy")
+    assert "mmn/mmn-ivig: applicable" in run.stdout
+
+
+def test_a_file_that_is_no_patient_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(Problem, match=r"a.json: body: is no JSON"):
+        CliRunner().invoke(apply_command, [str(tmp_path / "a.json")], catch_exceptions=False)

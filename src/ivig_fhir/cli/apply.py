@@ -9,92 +9,90 @@ from typing import Any
 import click
 
 from ivig_fhir import definitions_folder
-from ivig_fhir.cds_hooks.answer import Evaluation, Responder
-from ivig_fhir.cds_hooks.cards import Origin, build_cards
-from ivig_fhir.cds_hooks.requests import HookRequest, read_patient_record
-from ivig_fhir.cds_hooks.wording import Setting
-from ivig_fhir.cli.paths import FILE, FOLDER
+from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.cards import Origin
+from ivig_fhir.cds_hooks.discovery import served_hooks
+from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, orders_of, read_inquiry
+from ivig_fhir.cds_hooks.requests import read_patient_record
+from ivig_fhir.cds_hooks.site_policy import read_policy
+from ivig_fhir.cli.cohort import forecast
+from ivig_fhir.cli.paths import FILE, FOLDER, of_file
 from ivig_fhir.engine.apply import SILENT, Finding
-from ivig_fhir.fhir import Resource, as_list, dumps, loads, reference_to
+from ivig_fhir.fhir import Resource, dumps, reference_to
+from ivig_fhir.knowledge.code_map import read_code_map, with_code_map
 from ivig_fhir.knowledge.content import Content, load_content
-from ivig_fhir.problems import Issue, Outcome, Problem
 
+PATIENTS = click.Path(exists=True, file_okay=False, path_type=Path)
 HOOKS = click.Choice(["patient-view", "encounter-start", "order-select", "order-sign"])
 
 
 @click.command("apply")
-@click.option("--hook", type=HOOKS, required=True)
-@click.argument("bundle", type=FILE)
+@click.argument("bundle", type=FILE, required=False)
+@click.option("--hook", type=HOOKS, help="Needed for a Bundle; with --cohort all hooks if left out.")
 @click.option("--order", "orders", type=FILE, multiple=True, help="A drafted order, or a Bundle of them.")
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="The day of evaluation; today if left out.")
 @click.option("--explain", is_flag=True, help="Also every silent unit, with the criterion that silenced it.")
-@click.option("--json", "as_json", is_flag=True, help="The response as an EHR would get it.")
+@click.option("--json", "as_json", is_flag=True, help="The response as an EHR would get it; the forecast as data.")
+@click.option("--cohort", type=PATIENTS, help="Forecast cards for the patients of a folder (*.json, *.ndjson).")
+@click.option("--silent", default="", help="Topics and units, as IVIG_FHIR_SILENT.")
+@click.option("--max-cards", type=click.IntRange(1), default=3, show_default=True, help="As IVIG_FHIR_MAX_CARDS.")
+@click.option("--code-map", type=FILE, help="The site's own codes, as IVIG_FHIR_CODE_MAP.")
 @click.option("--definitions", "folder", type=FOLDER, default=definitions_folder(), show_default="definitions")
-def apply_command(
-    hook: str, bundle: Path, orders: tuple[Path, ...], at: datetime | None, explain: bool, as_json: bool, folder: Path
-) -> None:
-    """The cards for a patient: BUNDLE is a FHIR Bundle of the patient's resources."""
+def apply_command(bundle: Path | None, **given: Any) -> None:
+    """The cards for a patient: BUNDLE is a FHIR Bundle of the patient's resources, or a CDS Hooks request.
+
+    With --cohort: how many cards the patients of a folder would bring, and how often each unit fires.
+
+    Exit 0: done. 1: something could not be evaluated. 2: the command cannot be carried out.
+    """
+    if (bundle is None) == (given["cohort"] is None):
+        raise click.UsageError("give a BUNDLE, or --cohort and a folder")
+    content = _content(given["folder"], given["code_map"])
+    silent = [name.strip() for name in given["silent"].split(",") if name.strip()]
+    responder = Responder(content, read_policy(silent, given["max_cards"], content, "--silent"))
+    today = given["at"].date() if given["at"] else datetime.now(UTC).date()
+    if bundle is not None:
+        _one(bundle, responder, today, given)
+        return
+    if given["orders"] or given["explain"]:
+        raise click.UsageError("--order and --explain are of a BUNDLE, not of --cohort")
+    hooks = [given["hook"]] if given["hook"] else served_hooks(content)
+    forecast(given["cohort"], hooks, responder, today, given["as_json"])
+
+
+def _content(folder: Path, code_map: Path | None) -> Content:
     content = load_content(folder / "r4")
-    today = at.date() if at else datetime.now(UTC).date()
-    request = _request(hook, _resources(bundle), [item for path in orders for item in _resources(path)], content)
-    record, _ = read_patient_record(request, content)
-    evaluation = Responder(content).evaluate(request, record, today)
-    cards = _cards(evaluation, request, content, today)
-    if as_json:
+    if code_map is None:
+        return content
+    where = str(code_map)
+    with of_file(code_map):
+        text = code_map.read_text("utf-8")
+    return with_code_map(content, read_code_map(text, where, content), where)
+
+
+def _one(bundle: Path, responder: Responder, today: date, given: dict[str, Any]) -> None:
+    inquiry = _inquiry(bundle, responder.content, today, given)
+    request = inquiry.request
+    cards = responder.answer(request, inquiry.at, Origin("", f"ivig-{request.hook}", ""))["cards"]
+    if given["as_json"]:
         click.echo(dumps({"cards": cards}), nl=False)
     else:
         click.echo("\n\n".join(_printed(card) for card in cards) or "No card.")
-    if explain:
-        click.echo("\n" + "\n".join(_explained(finding) for finding in evaluation.findings))
+    if given["explain"]:
+        record, _ = read_patient_record(request, responder.content)
+        findings = responder.evaluate(request, record, inquiry.at).findings
+        click.echo("\n" + "\n".join(_explained(finding) for finding in findings))
 
 
-def _resources(path: Path) -> list[tuple[str, Resource]]:
-    try:
-        read = loads(path.read_bytes())
-    except ValueError as error:
-        raise Problem(
-            "malformed", Outcome((Issue(str(path), f"is no JSON: {error}", "a FHIR Bundle or resource"),))
-        ) from error
-    if not isinstance(read, dict) or "resourceType" not in read:
-        raise Problem("malformed", Outcome((Issue(str(path), "is no FHIR resource", "a FHIR Bundle or resource"),)))
-    if read["resourceType"] != "Bundle":
-        return [("", read)]
-    return [
-        (str(entry.get("fullUrl", "")), entry["resource"])
-        for entry in as_list(read.get("entry"))
-        if "resource" in entry
-    ]
-
-
-def _request(
-    hook: str, resources: list[tuple[str, Resource]], drafts: list[tuple[str, Resource]], content: Content
-) -> HookRequest:
-    patients = [resource for _, resource in resources if resource["resourceType"] == "Patient"]
-    if len(patients) != 1:
-        raise Problem("unusable", Outcome((Issue("BUNDLE", f"holds {len(patients)} patients", "exactly one"),)))
-    medications = [item for item in resources if item[1]["resourceType"] == "Medication"]
-    prefetch: dict[str, Any] = {}
-    for key in content.prefetch.values():
-        entries = [
-            {"fullUrl": url, "resource": item}
-            for url, item in resources
-            if item["resourceType"] in (key.type, "Medication")
-        ]
-        prefetch[key.key] = patients[0] if key.type == "Patient" else {"resourceType": "Bundle", "entry": entries}
-    return HookRequest(
-        hook,
-        "command-line",
-        patients[0]["id"],
-        "Practitioner/command-line",
-        prefetch,
-        tuple(item for _, item in drafts if item["resourceType"] != "Medication"),
-        (*drafts, *medications),
-    )
-
-
-def _cards(evaluation: Evaluation, request: HookRequest, content: Content, today: date) -> list[dict[str, Any]]:
-    setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used)
-    return build_cards(list(evaluation.cards), content, request, setting, Origin("", f"ivig-{request.hook}", ""))
+def _inquiry(bundle: Path, content: Content, today: date, given: dict[str, Any]) -> Inquiry:
+    drafted: list[Resource] = []
+    for path in given["orders"]:
+        with of_file(path):
+            drafted += orders_of(path.read_text("utf-8"))
+    with of_file(bundle):
+        at = today.isoformat() if given["at"] else ""
+        asked = Asked(given["hook"] or "", at, orders=tuple(drafted) if given["orders"] else None)
+        return read_inquiry(bundle.read_bytes(), asked, today, content)
 
 
 def _printed(card: dict[str, Any]) -> str:

@@ -1,8 +1,25 @@
-"""Parameter types that the commands share."""
+"""Parameter types that the commands share, and problems that say in which file they are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from ivig_fhir.problems import Outcome, Problem, problem
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Problems of what is read here name the file; bytes that are no UTF-8 are one of them."""
+    try:
+        yield
+    except Problem as found:
+        issues = tuple(replace(issue, where=f"{path}: {issue.where}") for issue in found.outcome.issues)
+        raise Problem(found.category, Outcome(issues)) from found
+    except UnicodeError as error:
+        raise problem("malformed", str(path), f"is no UTF-8: {error}") from error
