@@ -14,6 +14,7 @@ import patients
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cohort import requests_of
 from ivig_fhir.cds_hooks.requests import read_patient_record
+from ivig_fhir.cli import apply as command
 from ivig_fhir.cli.apply import apply_command
 from ivig_fhir.cli.cohort_folder import Cohort, open_cohort
 from ivig_fhir.knowledge.content import Content
@@ -28,6 +29,13 @@ MMN: dict[str, Any] = {
 CIDP = MMN | {"conditions": {"cidp": {"icd-10-cm": "G61.81"}}}
 WELL: dict[str, Any] = {"hook": "patient-view", "patient": {"born": "1990-01-01"}}
 PREDNISONE = {"rxnorm": "8640", "route": "oral"}
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's content without a code map is that of all tests."""
+    whole = command.content_of_site
+    monkeypatch.setattr(command, "content_of_site", lambda folder, site: whole(folder, site) if site else content)
 
 
 def resources(facts: dict[str, Any], identifier: str = "p1") -> list[dict[str, Any]]:

@@ -149,10 +149,14 @@ def test_silence_is_said_at_the_start(content: Content, caplog: pytest.LogCaptur
 
 @cache
 def evaluated() -> list[tuple[str, str, Evaluation, Content]]:
-    """The evaluation of every case with a card; one content, loaded once."""
+    """The evaluation of cases with a card: those that a hazard names, and the first of each file."""
     content = load_content(definitions_folder() / "r4")
     responder, found = Responder(content), []
+    seen: set[Path] = set()
     for case in all_cases():
+        if case.file in seen and not case.hazards:
+            continue
+        seen.add(case.file)
         try:
             request = read_request(dumps(case.request()).encode(), case.facts["hook"])
             record, _ = read_patient_record(request, content)
@@ -201,7 +205,7 @@ def test_whatever_is_silenced_the_cards_that_are_left_lose_no_caution_and_gain_n
                 case
             )
             assert [card.suggests for card in chosen.cards if card.suggests] in ([], suggested), case
-    assert looked_at > 1000
+    assert looked_at > 500
 
 
 # --- how many cards

@@ -32,6 +32,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             behaviour(self)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def answer(self, body: Any, status: int = 200, **headers: str) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)

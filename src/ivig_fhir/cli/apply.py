@@ -17,10 +17,10 @@ from ivig_fhir.cds_hooks.requests import read_patient_record
 from ivig_fhir.cds_hooks.site_policy import read_policy
 from ivig_fhir.cli.cohort import forecast
 from ivig_fhir.cli.paths import FILE, FOLDER, of_file
+from ivig_fhir.cli.site_content import content_of_site
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.fhir import Resource, dumps, reference_to
-from ivig_fhir.knowledge.code_map import read_code_map, with_code_map
-from ivig_fhir.knowledge.content import Content, load_content
+from ivig_fhir.knowledge.content import Content
 
 PATIENTS = click.Path(exists=True, file_okay=False, path_type=Path)
 HOOKS = click.Choice(["patient-view", "encounter-start", "order-select", "order-sign"])
@@ -47,7 +47,7 @@ def apply_command(bundle: Path | None, **given: Any) -> None:
     """
     if (bundle is None) == (given["cohort"] is None):
         raise click.UsageError("give a BUNDLE, or --cohort and a folder")
-    content = _content(given["folder"], given["code_map"])
+    content = content_of_site(given["folder"], given["code_map"])
     silent = [name.strip() for name in given["silent"].split(",") if name.strip()]
     responder = Responder(content, read_policy(silent, given["max_cards"], content, "--silent"))
     today = given["at"].date() if given["at"] else datetime.now(UTC).date()
@@ -58,16 +58,6 @@ def apply_command(bundle: Path | None, **given: Any) -> None:
         raise click.UsageError("--order and --explain are of a BUNDLE, not of --cohort")
     hooks = [given["hook"]] if given["hook"] else served_hooks(content)
     forecast(given["cohort"], hooks, responder, today, given["as_json"])
-
-
-def _content(folder: Path, code_map: Path | None) -> Content:
-    content = load_content(folder / "r4")
-    if code_map is None:
-        return content
-    where = str(code_map)
-    with of_file(code_map):
-        text = code_map.read_text("utf-8")
-    return with_code_map(content, read_code_map(text, where, content), where)
 
 
 def _one(bundle: Path, responder: Responder, today: date, given: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import click
 
 from ivig_fhir import __version__
 from ivig_fhir.cli.apply import apply_command
+from ivig_fhir.cli.check_ehr import check_ehr_command
 from ivig_fhir.cli.compile import compile_command
 from ivig_fhir.cli.coverage import coverage_command
 from ivig_fhir.cli.diff import diff_command
@@ -34,6 +35,7 @@ for command in (
     export_command,
     diff_command,
     feedback_command,
+    check_ehr_command,
     site_command,
 ):
     cli.add_command(command)
