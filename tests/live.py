@@ -125,7 +125,7 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.data)
 
-    def get_json(self, force: bool = False) -> Any:
+    def get_json(self, **_: Any) -> Any:
         return json.loads(self.data)
 
     def get_data(self, as_text: bool = False) -> Any:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import import_module
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 import patients
+from ivig_fhir.engine.record import _FOREIGN
 
 MMN: dict[str, Any] = {
     "at": "2026-03-02",
@@ -111,6 +114,102 @@ def test_h17_another_patients_resource_is_refused(client: FlaskClient) -> None:
     response = post(client, body)
     assert response.status_code == 422
     assert "another patient" in outcome(response)
+
+
+def beside_mmn(**more: Any) -> dict[str, Any]:
+    """A request of the MMN patient with a second disease, of which something is changed; None takes it away."""
+    body = patients.request(MMN | {"conditions": {**MMN["conditions"], "cidp": {"icd-10-cm": "G61.81"}}})
+    second = body["prefetch"]["conditions"]["entry"][1]["resource"]
+    changed = {key: value for key, value in (second | more).items() if value is not None}
+    body["prefetch"]["conditions"]["entry"][1]["resource"] = changed
+    return body
+
+
+def topics(response: Any) -> set[str]:
+    assert response.status_code == 200
+    return {card["source"]["topic"]["code"] for card in response.json["cards"]}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"reference": "Patient/p1"},
+        {"reference": "Patient/p1/_history/3"},
+        {"reference": "https://ehr.example.org/fhir/Patient/p1"},
+        {"reference": "urn:uuid:p1"},
+    ],
+)
+def test_h17_each_way_to_name_the_patient_counts(client: FlaskClient, subject: Any) -> None:
+    assert topics(post(client, beside_mmn(subject=subject))) == {"mmn", "cidp"}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        None,
+        {},
+        "Patient/p1",
+        {"reference": 7},
+        {"identifier": {"value": "p1"}},
+        {"reference": "#p1"},
+        {"reference": "urn:uuid:6f2c1a34-0000-4000-8000-000000000001"},
+        {"reference": "Group/p1"},
+    ],
+)
+def test_h17_a_resource_that_is_of_nobody_does_not_count_and_is_named(client: FlaskClient, subject: Any) -> None:
+    response = post(client, beside_mmn(subject=subject))
+    assert topics(response) == {"mmn"}
+    (card,) = response.json["cards"]
+    assert re.search(r"Condition/cidp \((it does not say whose it is|its subject is no patient)\)", card["detail"])
+    assert card["extension"]["org.example.ivig-fhir"]["notEvaluated"] == ["conditions"]
+
+
+def test_h17_the_patient_may_be_named_by_the_full_url_of_its_entry(client: FlaskClient) -> None:
+    body = beside_mmn(subject={"reference": "urn:uuid:6f2c1a34-0000-4000-8000-000000000001"})
+    entry = {"fullUrl": "urn:uuid:6f2c1a34-0000-4000-8000-000000000001", "resource": body["prefetch"]["patient"]}
+    body["prefetch"]["conditions"]["entry"].append(entry)
+    assert topics(post(client, body)) == {"mmn", "cidp"}
+    entry["resource"] = entry["resource"] | {"id": "p2"}
+    assert topics(post(client, body)) == {"mmn"}
+
+
+def test_h17_a_drafted_order_need_not_name_the_patient_but_may_not_name_another(client: FlaskClient) -> None:
+    body = patients.request(MMN | {"hook": "order-sign", "orders": {"prednisone": {"atc": "H02AB07"}}})
+    order = body["context"]["draftOrders"]["entry"][0]["resource"]
+    named = post(client, body, "ivig-order-sign")
+    assert named.json["cards"][0]["indicator"] == "warning"
+    del order["subject"]
+    assert post(client, body, "ivig-order-sign").json == named.json
+    order["subject"] = {"reference": "Patient/p2"}
+    assert post(client, body, "ivig-order-sign").status_code == 422
+
+
+OTHER_VERSIONS: list[tuple[str, dict[str, Any]]] = [
+    ("conditions", {"resourceType": "Condition", "patient": patients.SUBJECT}),
+    ("medications", {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "medication": {}}),
+    ("procedures", {"resourceType": "Procedure", "status": "completed", "occurrenceDateTime": "2026-02-01"}),
+    ("labs", {"resourceType": "Observation", "status": "final", "code": {}, "context": {}}),
+    ("allergies", {"resourceType": "AllergyIntolerance", "participant": []}),
+]
+
+
+@pytest.mark.parametrize(("key", "resource"), OTHER_VERSIONS, ids=[key for key, _ in OTHER_VERSIONS])
+def test_ch_39_a_resource_of_another_fhir_version_is_left_out_and_named(
+    client: FlaskClient, key: str, resource: dict[str, Any]
+) -> None:
+    of_patient = {"subject": patients.SUBJECT, "id": "old"} | (
+        {"patient": patients.SUBJECT} if key == "allergies" else {}
+    )
+    body = patients.request(MMN)
+    body["prefetch"][key]["entry"].append({"resource": of_patient | resource})
+    (card,) = post(client, body).json["cards"]
+    assert f"{resource['resourceType']}/old (it has the form of another FHIR version than R4)" in card["detail"]
+
+
+def test_ch_39_what_is_taken_for_another_version_is_no_element_of_r4() -> None:
+    for kind, names in _FOREIGN.items():
+        known = getattr(import_module(f"fhir.resources.R4B.{kind.lower()}"), kind).model_fields
+        assert not {name for name in names if name in known or any(item.alias == name for item in known.values())}
 
 
 def test_h17_the_patient_must_be_the_one_of_the_context(client: FlaskClient) -> None:

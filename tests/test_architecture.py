@@ -41,6 +41,7 @@ LIBRARIES = {
     "httpx": {"service"},
     "httpcore": {"service"},
     "jwt": {"service"},
+    "gunicorn": {"service"},
     "fhir": {"validation", "authoring"},
     "jsonschema": {"validation", "authoring"},
     "click": {"cli"},

@@ -66,8 +66,7 @@ def url(folder: Path) -> Iterator[str]:
         "IVIG_FHIR_SILENT": "bort-sc",
     }
     with serving(folder / "log", chosen) as running:
-        address = running.url
-        yield address
+        yield running.url
 
 
 def check(url: str, *arguments: str) -> tuple[int, list[dict[str, str]]]:

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from flask.testing import FlaskClient
 import patients
 import tokens
 from conftest import ROOT
+from ivig_fhir.cds_hooks.discovery import discovery
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.settings import Settings
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-from conformance import NOT_USED, OPEN, RULES, numbers, page, rule_tests
+from conformance import NOT_USED, OPEN, RULES, numbers, on_the_wire, page, rule_tests
 
 AT = "2026-03-02"
 CIDP: dict[str, Any] = {
@@ -71,6 +73,13 @@ def test_a_tested_rule_says_what_turns_it_red_and_an_open_one_why_it_is_open() -
     assert {RULES[number].state for number in untested} <= {OPEN, NOT_USED}
 
 
+def test_every_rule_has_a_test_and_every_rule_of_a_service_one_on_the_wire() -> None:
+    tests, wire = rule_tests(), on_the_wire()
+    assert [number for number in RULES if number not in tests] == []
+    inside = [number for number in RULES if not any(name.partition("::")[2] in wire for name in tests[number])]
+    assert inside == [12]  # there are always four services
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [
@@ -100,7 +109,11 @@ def test_ch_15_no_two_services_share_id_and_hook(client: FlaskClient) -> None:
     assert len(pairs) == len(set(pairs)) == 4
 
 
-def test_ch_21_24_templates_name_the_patient_alone_and_ask_for_the_newest_results(client: FlaskClient) -> None:
+def test_ch_12_without_a_plan_there_is_an_empty_list_of_services(content: Content) -> None:
+    assert discovery(replace(content, plans=())) == {"services": []}
+
+
+def test_ch_21_23_24_templates_name_the_patient_alone_and_ask_for_the_newest_results(client: FlaskClient) -> None:
     for item in client.get("/cds-services").json["services"]:
         for key, query in item["prefetch"].items():
             assert re.findall(r"{{(.*?)}}", query) == ["context.patientId"]

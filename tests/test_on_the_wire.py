@@ -3,6 +3,7 @@
 The tests that other files write for the WSGI application are imported and run again here, where the fixtures of the
 same names lead to a running server instead. What they cannot reach from inside stands below.
 """
+# ruff: noqa: F401 - imported tests and fixtures are found by their names
 
 from __future__ import annotations
 
@@ -31,6 +32,7 @@ from test_answers import (
     test_ch_34_without_conditions_there_is_no_answer_and_the_query_is_named,
     test_ch_35_an_operation_outcome_in_place_of_the_patient_is_missing_data,
     test_ch_36_null_conditions_are_known_to_be_none,
+    test_ch_39_a_resource_of_another_fhir_version_is_left_out_and_named,
     test_ch_51_nothing_to_say_is_an_empty_list,
 )
 from test_cards import (
@@ -45,7 +47,7 @@ from test_conformance import (
     test_ch_04_a_drafted_order_is_a_valid_r4_resource,
     test_ch_15_no_two_services_share_id_and_hook,
     test_ch_18_41_every_failure_is_an_operation_outcome,
-    test_ch_21_24_templates_name_the_patient_alone_and_ask_for_the_newest_results,
+    test_ch_21_23_24_templates_name_the_patient_alone_and_ask_for_the_newest_results,
     test_ch_35_an_operation_outcome_is_not_an_empty_result,
     test_ch_40_unknown_fields_and_extensions_are_ignored,
     test_ch_54_56_text_is_markdown_and_the_source_a_page_of_no_patient,

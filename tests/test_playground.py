@@ -29,7 +29,7 @@ from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.pages.examples import Example, examples
 from ivig_fhir.pages.playground import form_of
-from test_server import BIN, serving
+from live import serving
 
 MARK = "Zyxwvut-4711"
 
@@ -252,7 +252,8 @@ def test_nothing_of_a_record_is_cached_logged_or_put_in_an_address(
 
 def test_the_server_logs_nothing_of_a_record(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with serving(ROOT, BIN / "gunicorn", log) as url:
+    with serving(log) as server:
+        url = server.url
         form = urllib.parse.urlencode({"record": json.dumps(marked()), "action": "run"}).encode()
         assert MARK in urllib.request.urlopen(f"{url}/try", form).read().decode()
         broken = urllib.request.Request(

@@ -69,7 +69,9 @@ def slow(ehr: web.Web) -> web.Web:
 
 
 def head(length: int) -> bytes:
-    return f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n".encode()
+    return (
+        f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n".encode()
+    )
 
 
 def posted(port: int, sent: bytes) -> socket.socket:

@@ -21,7 +21,7 @@ from conftest import ROOT
 from ivig_fhir import definitions_folder
 from ivig_fhir.knowledge.content import load_content
 from ivig_fhir.pages.addresses import slug
-from test_server import BIN, serving
+from live import serving
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 CONTENT = load_content(definitions_folder() / "r4")
@@ -43,7 +43,8 @@ SCREENS = {"wide": (1280, 900), "narrow": (360, 740)}
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(ROOT, BIN / "gunicorn", tmp_path_factory.mktemp("server") / "log") as address:
+    with serving(tmp_path_factory.mktemp("server") / "log") as server:
+        address = server.url
         yield address
 
 

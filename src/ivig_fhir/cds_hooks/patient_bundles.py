@@ -47,10 +47,17 @@ def _page(entries: Sequence[Entry], key: PrefetchKey, content: Content) -> Resou
         path = DATES[key.type][0]
         found.sort(key=lambda item: date_text(item["resource"], path), reverse=True)
         found = found[: key.count - 1]  # a full page would count as cut
-    named = [item for item in entries if item["resource"].get("resourceType") == "Medication"]
-    kept = [*found, *(named if key.type == "MedicationRequest" else ())]
+    kept = [*found, *(item for item in entries if _named(item, key))]
     told = [{name: item[name] for name in ("fullUrl", "resource") if name in item} for item in kept]
     return {"resourceType": "Bundle", "type": "searchset", "entry": told}
+
+
+def _named(entry: Entry, key: PrefetchKey) -> bool:
+    """What references of a page may name: a Medication, and the Patient where a fullUrl alone says who that is."""
+    kind = entry["resource"].get("resourceType")
+    return (kind == "Medication" and key.type == "MedicationRequest") or (
+        kind == "Patient" and str(entry.get("fullUrl", "")).startswith("urn:")
+    )
 
 
 def codes_of(resource: Resource, content: Content) -> frozenset[Code]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ivig_fhir.engine.record import PatientRecord, medications_of, read_record
+from ivig_fhir.engine.record import PatientRecord, Subject, medications_of, read_record
 from ivig_fhir.fhir import Resource, as_list, loads, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import PrefetchKey
@@ -161,7 +161,7 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
             "unusable", "prefetch.patient", "is not the patient of the context", "Patient/{context.patientId}"
         )
     record = read_record(
-        patients[0],
+        Subject(patients[0], _full_urls(pages.included, request.patient_id)),
         pages.found,
         request.drafts,
         pages.unavailable,
@@ -170,6 +170,13 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
     )
     required = frozenset(key.key for key in content.prefetch.values() if key.required and key.key in pages.unavailable)
     return record, required
+
+
+def _full_urls(included: list[tuple[str, Resource]], patient_id: str) -> frozenset[str]:
+    """The fullUrls under which the patient stands in a Bundle beside its resources."""
+    return frozenset(
+        url for url, item in included if url and item["resourceType"] == "Patient" and item.get("id") == patient_id
+    )
 
 
 def missing_data(keys: list[str], content: Content) -> Problem:

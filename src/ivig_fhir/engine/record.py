@@ -1,7 +1,8 @@
 """One patient's resources as they came, and what could not be had.
 
-A record holds one patient: a resource of another is refused. A resource that cannot be read is left out,
-named, and makes its query incomplete: not knowing is not "no".
+A record holds one patient: a resource of another is refused. A resource that cannot be read, or that does not say
+whose it is, is left out, named, and makes its query incomplete: not knowing is not "no". A drafted order stands in
+the context of its patient and need not say it again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ivig_fhir.fhir import Resource, as_list, reference_to
-from ivig_fhir.problems import Issue, Outcome, Problem, problem
+from ivig_fhir.problems import problem
 
 # types whose resources belong to the patient, and the element that says so
 _SUBJECT = {
@@ -21,6 +22,15 @@ _SUBJECT = {
     "ServiceRequest": "subject",
     "AllergyIntolerance": "patient",
 }
+# elements that no R4 resource of the type has: DSTU2, STU3 or R5 in an R4 context (CH-39)
+_FOREIGN = {
+    "Condition": ("patient", "dateRecorded"),
+    "MedicationRequest": ("medication", "reason", "context"),
+    "ServiceRequest": ("reason", "context"),
+    "Procedure": ("occurrenceDateTime", "occurrencePeriod", "occurrenceString", "occurrenceAge", "occurrenceRange"),
+    "Observation": ("context", "triggeredBy", "related"),
+    "AllergyIntolerance": ("substance", "assertedDate", "participant"),
+}
 _NEEDED = {
     "Observation": ("status", "code"),
     "MedicationRequest": ("status", "intent"),
@@ -29,6 +39,9 @@ _NEEDED = {
     "Condition": (),
     "AllergyIntolerance": (),
 }
+
+
+NOBODY = "it does not say whose it is"
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,16 @@ class PatientRecord:
     medications: dict[str, Resource] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Subject:
+    """The Patient, and what else than Patient/<id> means the same in this request: a fullUrl of its entry."""
+
+    patient: Resource
+    names: frozenset[str] = frozenset()
+
+
 def read_record(
-    patient: Resource,
+    subject: Subject,
     found: dict[str, list[Resource]],
     drafts: Iterable[Resource] = (),
     unavailable: Iterable[str] = (),
@@ -53,15 +74,16 @@ def read_record(
     medications: dict[str, Resource] | None = None,
 ) -> PatientRecord:
     """A record of a patient. Raises Problem('unusable') when a resource belongs to somebody else."""
+    patient = subject.patient
     if patient.get("resourceType") != "Patient" or not isinstance(patient.get("id"), str):
-        raise problem("unusable", "patient", f"is {patient.get('resourceType')}", "a Patient with an id")
+        raise problem("unusable", "patient", "is none", "a Patient with an id")
     own: dict[str, tuple[Resource, ...]] = {}
     cut = set(incomplete)
     not_used: list[str] = []
     for key, resources in found.items():
         kept = []
-        for resource in resources:
-            fault = _fault(resource, patient["id"], key)
+        for number, resource in enumerate(resources, 1):
+            fault = _whose(resource, subject, f"{key}: resource {number}") or _form(resource) or _fault(resource)
             if fault:
                 not_used.append(f"{reference_to(resource)} ({fault})")
                 cut.add(key)
@@ -69,8 +91,9 @@ def read_record(
                 kept.append(_with_plain_value(resource))
         own[key] = tuple(kept)
     ordered = []
-    for resource in drafts:
-        fault = _fault({"status": "draft", "intent": "order"} | resource, patient["id"], "context.draftOrders")
+    for number, resource in enumerate(drafts, 1):
+        whose = _whose(resource, subject, f"context.draftOrders: order {number}")
+        fault = (whose if whose != NOBODY else "") or _fault({"status": "draft", "intent": "order"} | resource)
         if fault:
             not_used.append(f"{reference_to(resource)} ({fault})")
         elif not _to_be_ignored(resource):
@@ -80,18 +103,41 @@ def read_record(
     )
 
 
-def _fault(resource: Resource, patient_id: str, key: str) -> str:
-    """Why a resource cannot be read; nothing when it can. Raises Problem('unusable') for another patient's."""
+def _whose(resource: Resource, subject: Subject, where: str) -> str:
+    """Why a resource is not the patient's, as far as can be seen; nothing when it is.
+
+    Raises Problem('unusable') when it is another patient's: then nothing of the request can be trusted.
+    """
+    element = _SUBJECT.get(resource.get("resourceType", ""))
+    if element is None:
+        return ""
+    reference = patient_reference(resource)
+    if not reference or reference.startswith("#"):
+        return NOBODY
+    identifier = subject.patient["id"]
+    if reference == f"Patient/{identifier}" or reference in subject.names:
+        return ""
+    if reference.startswith("urn:"):
+        return "" if reference == f"urn:uuid:{identifier}" else NOBODY
+    kind, _, name = f"/{reference.partition('/_history/')[0]}".rpartition("/")
+    if not kind.endswith("/Patient"):
+        return "its subject is no patient"
+    if name == identifier:
+        return ""
+    raise problem("unusable", f"{where}, {element}", "belongs to another patient", "the patient of the context")
+
+
+def _form(resource: Resource) -> str:
+    """Why a resource is none of R4, as far as can be seen. An order in question is asked about instead."""
+    foreign = any(name in resource for name in _FOREIGN.get(resource.get("resourceType", ""), ()))
+    return "it has the form of another FHIR version than R4" if foreign else ""
+
+
+def _fault(resource: Resource) -> str:
+    """Why a resource cannot be read; nothing when it can."""
     kind = resource.get("resourceType")
     if kind not in _SUBJECT:
         return ""
-    reference = patient_reference(resource)
-    if reference and not _same_patient(reference, patient_id):
-        where = f"{key}: {reference_to(resource)}.{_SUBJECT[kind]}"
-        raise Problem(
-            "unusable",
-            Outcome((Issue(where, "belongs to another patient", "resources of the patient in the context"),)),
-        )
     if resource.get("modifierExtension"):
         return "it carries a modifier extension that this module does not know"
     missing = [name for name in _NEEDED[kind] if name not in resource]
@@ -110,14 +156,6 @@ def patient_reference(resource: Resource) -> str:
     subject = resource.get(_SUBJECT.get(str(resource.get("resourceType")), ""))
     reference = subject.get("reference") if isinstance(subject, dict) else None
     return reference if isinstance(reference, str) else ""
-
-
-def _same_patient(reference: str, patient_id: str) -> bool:
-    return (
-        reference == f"Patient/{patient_id}"
-        or reference.endswith(f"/Patient/{patient_id}")
-        or reference.startswith(("urn:", "#"))
-    )
 
 
 def _with_plain_value(resource: Resource) -> Resource:

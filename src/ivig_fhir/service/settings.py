@@ -82,7 +82,7 @@ class Settings:
     require_tls: bool = field(
         default=False,
         metadata=_setting(
-            yes, "yes, no", "What came over plain http gets 403, probes apart (docs/operations.md); answers carry HSTS."
+            yes, "yes, no", "What came over plain http gets 403, probes apart (docs/operations.md); answers have HSTS."
         ),
     )
     trusted_issuers: Path | None = field(

@@ -11,7 +11,7 @@ import mmap
 import os
 import struct
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from weakref import WeakSet
 
@@ -42,10 +42,10 @@ class SharedCounts:
 
     def totals(self) -> dict[str, float]:
         """The sums over all processes, those that ended included."""
-        found: Counter[str] = Counter()
+        found: defaultdict[str, float] = defaultdict(float)
         for row in range(ROWS):
             for name, place in self._entries(row):
-                found[name] += _VALUE.unpack_from(self._memory, place)[0]  # type: ignore[assignment]
+                found[name] += _VALUE.unpack_from(self._memory, place)[0]
         return dict(found)
 
     def row_for_child(self) -> int:

@@ -1,9 +1,10 @@
 """gunicorn's threaded worker with an end to waiting: `--worker-class ivig_fhir.service.worker.Worker`.
 
 As it is, gunicorn queues what its threads cannot take, however much that is, gives a connection on which nothing
-has come a thread for five seconds, and waits for the rest of a request for ever. Here a thread begins when the first
-byte is there, that moment is told to the application, what is too much is refused at once (503), and a request of
-which a part is still missing after some seconds is cut off. Parts of gunicorn are overridden that it does not
+has come a thread for five seconds, waits for the rest of a request for ever, and stops accepting for two seconds when
+a client does not close its side. Here a thread begins when the first byte is there, that moment is told to the
+application, what is too much is refused at once (503), a request of which a part is still missing after some seconds
+is cut off, and threads of their own wait for clients to close. Parts of gunicorn are overridden that it does not
 document: the reason for its upper bound in pyproject.toml.
 """
 
@@ -13,14 +14,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers import gthread
 
 from ivig_fhir.service.operations import ARRIVED, MAX_IN_FLIGHT, RECEIVE_SECONDS, REFUSE
 
-REFUSING_THREADS = 2
+REFUSING_THREADS = CLOSING_THREADS = 2
+LINGER_SECONDS, LINGER_BYTES = 0.5, 10_000_000  # what a client may still send while it reads its answer
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -32,25 +36,34 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         """See gunicorn: runs in the worker, for as long as it lives."""
         self._own = threading.local()
         self._held: set[Any] = set()
-        self._refusing = ThreadPoolExecutor(REFUSING_THREADS)
+        self._refusing, self._closing = ThreadPoolExecutor(REFUSING_THREADS), ThreadPoolExecutor(CLOSING_THREADS)
         super().init_process()
 
     def load_wsgi(self) -> None:
         """See gunicorn. The application gets what this worker knows of a request."""
         super().load_wsgi()
-        self._limit: int = self.wsgi.config.get(MAX_IN_FLIGHT, self.cfg.worker_connections)
-        self._receive: float = self.wsgi.config.get(RECEIVE_SECONDS, self.cfg.timeout)
-        application: Wsgi = self.wsgi
+        application = self.wsgi
+        config: dict[str, Any] = getattr(application, "config", {})  # a Flask application has one
+        self._limit: int = config.get(MAX_IN_FLIGHT, self.cfg.worker_connections)
+        self._receive: float = config.get(RECEIVE_SECONDS, self.cfg.timeout)
 
         def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             conn = self._own.conn
             environ |= {ARRIVED: conn.arrived, REFUSE: conn.refuse}
             return application(environ, start_response)
 
-        self.wsgi = told
+        self.wsgi: Wsgi = told
 
     def enqueue_req(self, conn: Any) -> None:
-        """A connection that is new, or has something to read: to the threads, or to those that refuse."""
+        """A connection that is new, or has something to read: to the threads, or to those that refuse.
+
+        One on which nothing came yet is watched until something does, and then comes here again.
+        """
+        if not conn.initialized and not conn.wait_for_data(0):
+            nothing: Future[Any] = Future()
+            nothing.set_result(gthread._DEFER)
+            super().finish_request(conn, nothing)
+            return
         conn.arrived = time.monotonic()
         conn.refuse = len(self._held) >= self._limit
         if not conn.refuse:
@@ -61,12 +74,23 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Any, fs: Any) -> None:
         """See gunicorn: in the main thread, when a request is answered or put off."""
         self._held.discard(conn)
+        conn.close = partial(self._close, conn.sock)
         super().finish_request(conn, fs)
 
+    def _close(self, sock: socket.socket, graceful: bool = False) -> None:
+        if graceful:
+            self._closing.submit(util.close_graceful, sock, LINGER_SECONDS, LINGER_BYTES)
+        else:
+            util.close(sock)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """See gunicorn. What is refused is not read to its end either."""
+        if conn.refuse:
+            req.force_close()
+        return super().handle_request(req, conn)
+
     def handle(self, conn: Any) -> Any:
-        """See gunicorn: in a thread. Nothing to read yet: back to the main thread until there is."""
-        if not conn.initialized and not conn.wait_for_data(0):
-            return gthread._DEFER
+        """See gunicorn: in a thread."""
         self._own.conn = conn
         return super().handle(conn)
 
