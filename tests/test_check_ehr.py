@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import patients
 import tokens
 import web
-from conftest import ROOT
 from ivig_fhir.cds_hooks.discovery import discovery
 from ivig_fhir.cli import check_ehr
 from ivig_fhir.cli.check_ehr import check_ehr_command

@@ -56,7 +56,7 @@ def apply_command(bundle: Path | None, **given: Any) -> None:
         return
     if given["orders"] or given["explain"]:
         raise click.UsageError("--order and --explain are of a BUNDLE, not of --cohort")
-    hooks = [given["hook"]] if given["hook"] else served_hooks(content)
+    hooks = [given["hook"]] if given["hook"] else list(served_hooks(content))
     forecast(given["cohort"], hooks, responder, today, given["as_json"])
 
 
