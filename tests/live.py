@@ -97,7 +97,7 @@ def serving(
             cwd=folder,
             stdout=output,
             stderr=output,
-            env=os.environ | (environment or {}),
+            env=os.environ | {"IVIG_FHIR_PUBLIC_URL": url} | (environment or {}),
             start_new_session=True,
         )
     server = Live(url, process, log)

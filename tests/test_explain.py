@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,10 @@ from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import EXTENSION, Origin
 from ivig_fhir.cds_hooks.explanation import Explanation, as_json, explain
 from ivig_fhir.cds_hooks.inquiries import Asked, orders_of, read_inquiry
-from ivig_fhir.cds_hooks.requests import read_request
+from ivig_fhir.cds_hooks.requests import read_patient_record, read_request
 from ivig_fhir.cli.explain import explain_command
+from ivig_fhir.engine.candidates import candidates
+from ivig_fhir.engine.inputs import extended, gather
 from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.pages.examples import Example, examples
@@ -134,6 +139,21 @@ def test_command_and_service_give_the_same_bytes(site: FlaskClient, tmp_path: Pa
         path.write_text(json.dumps(document), "utf-8")
         run = CliRunner().invoke(explain_command, [str(path)], catch_exceptions=False)
         assert run.output.encode() == site.post("/explain", json=document).data
+
+
+def test_other_processes_give_the_same_bytes(site: FlaskClient, tmp_path: Path) -> None:
+    """Whatever order a process keeps its sets in."""
+    document = parameters(MMN | {"hook": "order-sign", "orders": {"prednisone": {"atc": "H02AB07"}}}, topic="mmn")
+    path = tmp_path / "inquiry.json"
+    path.write_text(json.dumps(document), "utf-8")
+    for seed in ("1", "4711"):
+        run = subprocess.run(
+            [Path(sys.executable).parent / "ivig-fhir", "explain", path],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        )
+        assert run.stdout == site.post("/explain", json=document).data
 
 
 def test_a_bundle_with_options_is_the_same_inquiry_as_parameters(site: FlaskClient, tmp_path: Path) -> None:
@@ -314,3 +334,32 @@ def test_orders_may_come_as_one_as_a_list_or_as_a_bundle() -> None:
     assert orders_of("  ") == ()
     with pytest.raises(Problem, match="orders"):
         orders_of("[1]")
+
+
+def test_facts_tried_one_by_one_are_those_of_the_whole_record(responder: Responder, content: Content) -> None:
+    """The search adds to what was gathered; gathering the record with them anew must find the same."""
+    for example in examples().values():
+        inquiry = read_inquiry(
+            dumps(example.record).encode(),
+            Asked(example.hook, example.at, example.reader, "", example.orders),
+            date(2026, 3, 2),
+            content,
+        )
+        record, gone = read_patient_record(inquiry.request, content)
+        assert not gone
+        base = gather(record, content, responder.index, inquiry.at)
+        criteria = [criterion for unit in content.units.values() for criterion in unit.criteria]
+        for fact in candidates(criteria, content, inquiry.request.patient_id, inquiry.at)[::29]:
+            whole = gather(fact.added_to(record), content, responder.index, inquiry.at)
+            more = extended(base, [fact.resource], record, content, responder.index)
+            assert more.unavailable == whole.unavailable
+            assert {name: sorted(map(dumps, found)) for name, found in more.inputs.items()} == {
+                name: sorted(map(dumps, found)) for name, found in whole.inputs.items()
+            }
+
+
+def test_the_order_of_keys_does_not_count_in_the_hash(site: FlaskClient) -> None:
+    body = dated(patients.request(MMN))
+    turned = json.loads(json.dumps(body), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert list(turned) != list(body)
+    assert explained(site, turned)["inputHash"] == explained(site, body)["inputHash"]

@@ -250,9 +250,9 @@ def test_nothing_of_a_record_is_cached_logged_or_put_in_an_address(
     assert 'method="get"' not in answers[0].get_data(as_text=True).lower()
 
 
-def test_the_server_logs_nothing_of_a_record(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with serving(log) as server:
+def test_the_server_keeps_nothing_of_a_record_in_log_store_or_metrics(tmp_path: Path) -> None:
+    log, store = tmp_path / "log", tmp_path / "store.db"
+    with serving(log, {"IVIG_FHIR_STORE": str(store)}) as server:
         url = server.url
         form = urllib.parse.urlencode({"record": json.dumps(marked()), "action": "run"}).encode()
         assert MARK in urllib.request.urlopen(f"{url}/try", form).read().decode()
@@ -263,7 +263,11 @@ def test_the_server_logs_nothing_of_a_record(tmp_path: Path) -> None:
             urllib.request.urlopen(broken)
         refused.value.close()
         assert refused.value.code == 400
-    assert MARK not in log.read_text("utf-8")
+        assert MARK not in urllib.request.urlopen(f"{url}/metrics").read().decode()
+    kept = list(tmp_path.iterdir())
+    assert store in kept
+    for path in kept:
+        assert MARK.encode() not in path.read_bytes(), path.name
 
 
 def test_an_order_whose_patient_could_not_be_read_has_its_card_here_too(site: FlaskClient) -> None:

@@ -33,6 +33,7 @@ def test_every_link_and_every_file_that_a_page_loads_exists(folder: Path) -> Non
             parts = urlsplit(link)
             if parts.netloc:
                 continue
+            assert not parts.path.startswith("/"), f"{path.name}: {link} holds at the root of a host alone"
             target = folder / posixpath.normpath(posixpath.join(path.parent.relative_to(folder).as_posix(), parts.path))
             target = target if parts.path else path
             assert target.is_file(), f"{path.name}: {link}"

@@ -113,6 +113,11 @@ def dumps(resource: Any) -> str:
     return json.dumps(resource, ensure_ascii=False, indent=2, default=_plain) + "\n"
 
 
+def compact(value: Any, by_name: bool = False) -> str:
+    """JSON in one line; `by_name` sorts the keys, so that their order does not count in a hash."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=by_name, default=_plain)
+
+
 _WORD = re.compile(r"[A-Za-z0-9]+")
 
 

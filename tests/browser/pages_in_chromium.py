@@ -9,7 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +25,7 @@ from conftest import ROOT
 from ivig_fhir import definitions_folder
 from ivig_fhir.knowledge.content import load_content
 from ivig_fhir.pages.addresses import slug
-from live import serving
+from live import BIN, serving
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 CONTENT = load_content(definitions_folder() / "r4")
@@ -206,6 +210,23 @@ def test_the_printed_sheet_has_no_furniture(visit: Visit) -> None:
         page.pdf(path=f"{folder}/print.pdf")
 
 
+@pytest.mark.parametrize("topic", TOPICS)
+def test_no_topic_takes_more_than_ten_sheets(visit: Visit, topic: str) -> None:
+    page = visit.to(topic)
+    sheets = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+    assert 1 <= sheets <= 10
+
+
+def test_regimens_print_whole_and_marked_as_unreviewed(visit: Visit) -> None:
+    page = visit.to("/guidance/cidp")
+    page.emulate_media(media="print")
+    part = page.locator("section.regimens")
+    expect(part.locator("p.warn")).to_contain_text("Unreviewed")
+    wide = part.evaluate("node => node.querySelector('table').scrollWidth - node.clientWidth")
+    assert wide <= 0
+    expect(page.locator("p.paper")).to_be_visible()
+
+
 def test_a_link_into_a_closed_part_opens_it(visit: Visit) -> None:
     page = visit.to("/guidance/myasthenia-gravis#codes-mg")
     expect(page.locator("details#codes-mg table")).to_be_visible()
@@ -228,9 +249,25 @@ def test_a_resource_can_be_viewed_and_downloaded(visit: Visit) -> None:
     assert page.locator("body").inner_text().count('"resourceType"')
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Any web host, without its log; browsers ask for an icon beside a file that names none."""
+
+    def do_GET(self) -> None:  # the name that http.server calls
+        """A file, or no icon."""
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
 def choose(page: Page, example: str) -> None:
+    page.get_by_label("Example patient").select_option(example)
     with page.expect_navigation():
-        page.get_by_label("Example patient").select_option(example)
+        page.get_by_role("button", name="Load and run the example").click()
 
 
 def start(page: Page) -> None:
@@ -253,6 +290,81 @@ def test_an_example_is_picked_run_and_explained(visit: Visit) -> None:
     visit.picture("playground")
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("example", ["mg-modsev", "gbs-dose", "cryo-ivig"])
+def test_from_a_sentence_on_a_card_to_its_source_in_two_clicks(visit: Visit, example: str) -> None:
+    page = visit.to("/try")
+    choose(page, example)
+    card = page.locator("article.card").first
+    name = card.locator("a.ref").first.inner_text()
+    with visit.context.expect_page() as opened:  # as here: the id in the card
+        card.locator("a.ref").first.click()
+    expect(opened.value.locator(f"[id='{name}']")).to_be_in_viewport()
+    with visit.context.expect_page() as opened:  # as in an EHR: the card's link, then the id beside the sentence
+        card.get_by_role("link", name="What the sources say").click()
+    opened.value.locator(f"article.unit a.ref[href='#{name}']:visible").first.click()
+    expect(opened.value.locator(f"li[id='{name}']")).to_be_in_viewport()
+    expect(opened.value.locator(f"li[id='{name}']")).to_contain_text(re.compile(r"lines? \d"))
+    expect(page.locator("article.card").first).to_be_visible()  # the answer to the form is still there
+
+
+def test_the_playground_works_by_keyboard_alone(visit: Visit) -> None:
+    page = visit.to("/try")
+
+    def tab_to(place: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("place => document.activeElement.matches(place)", place):
+                return
+        raise AssertionError(f"the keyboard does not reach {place}")
+
+    tab_to("#example")
+    page.keyboard.type("A man of 43 with confirmed")  # choosing alone changes nothing
+    tab_to("button[value=load]")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.locator("article.card")).to_have_count(1)
+    tab_to("button.primary")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    tab_to("details#why-mmn-steroid > summary")
+    page.keyboard.press("Enter")
+    expect(page.locator("details#why-mmn-steroid ol.steps")).to_be_hidden()
+    tab_to("button[name=ask]")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.locator("#missed")).to_be_visible()
+
+
+def test_enter_in_a_field_runs_what_stands_in_the_form(visit: Visit) -> None:
+    page = visit.to("/try")
+    choose(page, "mmn-steroid")
+    page.get_by_label("Drafted orders").fill("[]")
+    with page.expect_navigation():
+        page.get_by_label("On this day").press("Enter")
+    expect(page.locator("section.ehr")).to_contain_text("shows nothing")
+
+
+def test_the_static_site_opens_below_any_path(chromium: Browser, tmp_path: Path) -> None:
+    subprocess.run([BIN / "ivig-fhir", "site", tmp_path / "some" / "where"], check=True, capture_output=True)
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        context = chromium.new_context()
+        visit = Visit(context, f"http://127.0.0.1:{host.server_port}/some/where")
+        page = visit.to("/index.html")
+        page.get_by_role("link", name="Myasthenia gravis").first.click()
+        page.get_by_role("link", name="S2-065").first.click()
+        expect(page.locator("li#S2-065")).to_be_in_viewport()
+        page.get_by_role("link", name="For patients").click()
+        assert page.url.endswith("/some/where/guidance/myasthenia-gravis.patient.html")
+        page.get_by_role("link", name="FHIR").click()
+        page.get_by_role("link", name="view PlanDefinition mg in R5").click()
+        assert page.url.endswith("/some/where/definitions/r5/PlanDefinition-mg.json")
+        context.close()
+        host.shutdown()
+    assert visit.complaints == []
 
 
 def test_an_edited_order_silences_the_card_and_says_why(visit: Visit) -> None:
@@ -295,7 +407,8 @@ def test_it_works_without_script(chromium: Browser, url: str) -> None:
     page = context.new_page()
     page.goto(f"{url}/try")
     page.get_by_label("Example patient").select_option("mmn-steroid")
-    page.get_by_role("button", name="Load the example").click()
+    page.get_by_role("button", name="Load and run the example").click()
+    expect(page.locator("article.card")).to_have_count(1)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator("article.card")).to_have_count(1)
     context.close()

@@ -15,7 +15,7 @@ from ivig_fhir.cds_hooks.answer import Evaluation, Responder
 from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, PATIENT_VIEW, HookRequest
 from ivig_fhir.engine.apply import APPLICABLE, SILENT, Finding, apply
 from ivig_fhir.engine.candidates import Candidate, candidates
-from ivig_fhir.engine.inputs import gather
+from ivig_fhir.engine.inputs import extended, gather
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.knowledge.expressions import Facts
 from ivig_fhir.knowledge.plans import Criterion, Plan, Unit
@@ -40,6 +40,7 @@ class Search:
     def __init__(self, responder: Responder, request: HookRequest, record: PatientRecord, today: date) -> None:
         self.responder, self.content = responder, responder.content
         self.request, self.record, self.today = request, record, today
+        self.base = gather(record, self.content, responder.index, today)
         self.known: dict[tuple[str, ...], Facts] = {}  # of none or one added fact: units ask for the same ones
 
     def for_topic(self, plan: Plan, evaluation: Evaluation) -> list[Counterfactual]:
@@ -103,7 +104,8 @@ class Search:
         name = tuple(str(item.resource["id"]) for item in facts)
         if name in self.known:
             return self.known[name]
-        found = gather(self._with(facts), self.content, self.responder.index, self.today)
+        added = [item.resource for item in facts]
+        found = extended(self.base, added, self.record, self.content, self.responder.index)
         if len(facts) < MOST_FACTS:
             self.known[name] = found
         return found

@@ -7,18 +7,18 @@ one hash. A form of FHIR: Parameters with hook, at, reader, topic, data (a Bundl
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION
 from ivig_fhir.cds_hooks.discovery import served_hooks
 from ivig_fhir.cds_hooks.patient_bundles import entries_of, patient_of, prefetch_of
 from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, HookRequest, read_request
-from ivig_fhir.fhir import Resource, as_list, dumps, loads, reference_to
+from ivig_fhir.fhir import Resource, as_list, compact, loads, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem
 
@@ -45,7 +45,7 @@ class Inquiry:
     at: date
     topic: str
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The hash of request and day; access to a server and extensions are left out."""
         kept = {key: value for key, value in self.document.items() if key not in ("fhirAuthorization", "extension")}
@@ -54,8 +54,7 @@ class Inquiry:
 
 def _digest(value: Any) -> str:
     """A hash that does not depend on the order of keys."""
-    text = json.dumps(json.loads(dumps(value)), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(compact(value, by_name=True).encode()).hexdigest()
 
 
 def read_inquiry(body: bytes, asked: Asked, today: date, content: Content) -> Inquiry:
@@ -71,7 +70,7 @@ def read_inquiry(body: bytes, asked: Asked, today: date, content: Content) -> In
         document = _changed(document, asked)
     at = asked.at or _stated_day(document)
     return Inquiry(
-        document, read_request(dumps(document).encode(), str(document["hook"])), _day(at, today), asked.topic
+        document, read_request(compact(document).encode(), str(document["hook"])), _day(at, today), asked.topic
     )
 
 

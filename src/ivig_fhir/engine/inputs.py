@@ -73,12 +73,27 @@ def gather(record: PatientRecord, content: Content, index: Index, today: date) -
                 _place(resource, door, index, today, found)
     for resource in record.drafts:
         _place(resource, door, index, today, found)
+    return Facts(_chosen(found, content), _unavailable(record, index), today)
+
+
+def extended(facts: Facts, added: Iterable[Resource], record: PatientRecord, content: Content, index: Index) -> Facts:
+    """The facts of a record with more resources, as gather would find them, without reading the record again."""
+    found: dict[str, list[Resource]] = {}
+    door = Door(content, record.medications)
+    for resource in added:
+        _place(resource, door, index, facts.today, found)
+    more = {name: [*facts.inputs.get(name, ()), *placed] for name, placed in found.items()}
+    return Facts({**facts.inputs, **_chosen(more, content)}, facts.unavailable, facts.today)
+
+
+def _chosen(found: dict[str, list[Resource]], content: Content) -> dict[str, tuple[Resource, ...]]:
+    """By input what it holds: all that was found, or the newest."""
     inputs: dict[str, tuple[Resource, ...]] = {}
     for identifier, placed in found.items():
         requirement = content.requirements.get(identifier)
         chosen = _newest(placed, requirement.newest) if requirement is not None and requirement.newest else placed
         inputs[identifier] = tuple(chosen)
-    return Facts(inputs, _unavailable(record, index), today)
+    return inputs
 
 
 def _place(resource: Resource, door: Door, index: Index, today: date, found: dict[str, list[Resource]]) -> None:

@@ -22,6 +22,7 @@ class Wording:
 
     def __init__(self, content: Content) -> None:
         self.content = content
+        self.wanted: dict[str, str] = {}
         self.displays: dict[Code, str] = {
             (item.get("system", ""), item["code"]): item["display"]
             for value_set in content.definitions.search("ValueSet")
@@ -40,7 +41,12 @@ class Wording:
         return f"{resource.get('resourceType')}: " + ", ".join([*parts, *states, *([day] if day else [])])
 
     def wants(self, requirement: Requirement) -> str:
-        """A published DataRequirement in a line."""
+        """A published DataRequirement in a line; made once."""
+        if requirement.id not in self.wanted:
+            self.wanted[requirement.id] = self._wants(requirement)
+        return self.wanted[requirement.id]
+
+    def _wants(self, requirement: Requirement) -> str:
         parts = [self._filter(item) for item in as_list(requirement.source.get("codeFilter"))]
         if requirement.window:
             parts.append(f"of the last {requirement.window[1]} days")

@@ -50,9 +50,4 @@
       }
     });
   });
-
-  // Choosing an example fills the form at once.
-  each("[data-submits]", (choice) => choice.addEventListener("change", () => {
-    document.getElementById(choice.dataset.submits).click();
-  }));
 })();
