@@ -7,6 +7,7 @@ READY := .venv/.ready
 .PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples
 
 serve: $(READY)
+	@echo "Pages:     http://$(BIND)/guidance"
 	@echo "Discovery: http://$(BIND)/cds-services"
 	@echo "Try:       curl -s -H 'Content-Type: application/json' --data @examples/mmn-prednisone.json http://$(BIND)/cds-services/ivig-order-sign"
 	@IVIG_FHIR_PUBLIC_URL=$${IVIG_FHIR_PUBLIC_URL:-http://$(BIND)} $(BIN)/gunicorn server:app --preload \
