@@ -34,6 +34,7 @@ validate: $(READY)
 # CPU time per request against a bare Flask floor; some minutes, --quick in BENCH_OPTIONS.
 bench: $(READY)
 	$(BIN)/python benchmarks/service.py $(BENCH_OPTIONS)
+	$(BIN)/python benchmarks/pages.py
 
 # What fhirpath.js says of every published condition over every case; needs node and npm.
 oracle: $(READY)

@@ -126,6 +126,8 @@ def test_each_regimen_stands_in_the_marked_part_of_its_topic_with_source_and_con
         for expected in (concept["display"], told["product"], told["source-says"], told["confidence"]):
             assert expected in row
         assert concept.get("definition", "") in row
+        for edition in ("r4", "r5"):
+            assert f"definitions/{edition}/CodeSystem-ivig-regimen.json" in pages[told["topic"]]
         for topic, html in pages.items():
             assert topic == told["topic"] or concept["code"] not in part(html)
 

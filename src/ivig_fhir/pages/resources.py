@@ -20,9 +20,9 @@ class Entry:
     editions: tuple[str, ...]
 
 
-def behind(plan: Plan, publication: Publication) -> list[Entry]:
-    """The resources of a topic: its plan, all that the plan refers to, and the Evidence of its units."""
-    named = [("PlanDefinition", plan.topic), *_of_units(plan, publication)]
+def behind(plan: Plan, publication: Publication, shown: tuple[tuple[str, str], ...] = ()) -> list[Entry]:
+    """The resources of a topic: its plan, all that it refers to, the Evidence of its units, and what else is shown."""
+    named = [("PlanDefinition", plan.topic), *_of_units(plan, publication), *shown]
     names = dict.fromkeys(named)
     for edition in (R4, R5):
         names |= dict.fromkeys(_referred(publication, edition, named))

@@ -18,6 +18,7 @@ from ivig_fhir.pages.resources import Entry, behind
 from ivig_fhir.pages.units import UnitView, unit_view
 
 ANY = "any"
+REGIMENS = "ivig-regimen"  # the code system
 
 _Item = TypeVar("_Item", basis.Conflict, basis.Newer, basis.Statement)
 
@@ -72,6 +73,7 @@ def topic_page(plan: Plan, publication: Publication) -> TopicPage:
     units = tuple(unit_view(unit, publication) for unit in plan.units)
     beside = tuple(unit_view(unit, publication) for unit in _beside(plan, publication))
     conflicts = _unique(item for view in (*units, *beside) for item in view.conflicts)  # a card names them all
+    regimens = tuple(word for word in publication.words(REGIMENS) if plan.topic in word.properties.get("topic", ()))
     statements = _unique(
         [item for view in (*units, *beside) for item in view.statements]
         + [item for conflict in conflicts for side in conflict.sides for item in side]
@@ -86,8 +88,8 @@ def topic_page(plan: Plan, publication: Publication) -> TopicPage:
         tuple(_unique(item for view in units for item in view.newer)),
         tuple(sorted(statements, key=lambda item: item.id)),
         tuple(value_sets(plan, publication)),
-        tuple(behind(plan, publication)),
-        tuple(word for word in publication.words("ivig-regimen") if plan.topic in word.properties.get("topic", ())),
+        tuple(behind(plan, publication, (("CodeSystem", REGIMENS),) if regimens else ())),
+        regimens,
     )
 
 
