@@ -24,6 +24,7 @@ from werkzeug.datastructures import Headers
 from conftest import ROOT
 
 BIN = Path(sys.executable).parent
+HERE = "{url}"  # in a setting: the server's own address
 PATIENCE = 30.0  # seconds that a client waits for an answer; no test is meant to
 
 
@@ -97,7 +98,7 @@ def serving(
             cwd=folder,
             stdout=output,
             stderr=output,
-            env=os.environ | {"IVIG_FHIR_PUBLIC_URL": url} | (environment or {}),
+            env=os.environ | {name: value.replace(HERE, url) for name, value in (environment or {}).items()},
             start_new_session=True,
         )
     server = Live(url, process, log)

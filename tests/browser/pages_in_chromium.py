@@ -25,7 +25,7 @@ from conftest import ROOT
 from ivig_fhir import definitions_folder
 from ivig_fhir.knowledge.content import load_content
 from ivig_fhir.pages.addresses import slug
-from live import BIN, serving
+from live import BIN, HERE, serving
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 CONTENT = load_content(definitions_folder() / "r4")
@@ -47,7 +47,7 @@ SCREENS = {"wide": (1280, 900), "narrow": (360, 740)}
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("server") / "log") as server:
+    with serving(tmp_path_factory.mktemp("server") / "log", {"IVIG_FHIR_PUBLIC_URL": HERE}) as server:
         address = server.url
         yield address
 
