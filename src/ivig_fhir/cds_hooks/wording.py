@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ivig_fhir.cds_hooks.requests import PATIENT
-from ivig_fhir.cds_hooks.selection import NOTICE, POOR_RESPONSE, TopicCard
+from ivig_fhir.cds_hooks.selection import CAUTION, NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
 from ivig_fhir.engine.inputs import printed_date, printed_value
 from ivig_fhir.fhir import reference_to
@@ -96,7 +96,7 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
     unit = finding.unit
     if unit.kind == NOTICE:
         return unit.says
-    direction = content.directions[unit.direction].display
+    direction = content.phrase("caution") if unit.kind == CAUTION else content.directions[unit.direction].display
     if finding.applicability == CONDITIONAL:
         numbers = ", ".join(f"({questions[item]})" for item in finding.missing)
         head = content.phrase("unit-conditional", title=unit.title, direction=direction, questions=numbers)
