@@ -87,6 +87,7 @@ def test_h6_at_most_one_suggestion_an_answer_and_it_carries_no_dose(shown: Shown
             assert (resource["resourceType"], resource["status"]) == ("MedicationRequest", "draft"), name
             assert resource["intent"] == "proposal", name
             assert "dosageInstruction" not in resource, name
+            assert resource["medicationCodeableConcept"]["text"], f"{name}: clients show the text of a draft"
         assert not actions or all(card["indicator"] == "info" for card in cards), name
 
 

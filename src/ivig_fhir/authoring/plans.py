@@ -203,7 +203,7 @@ def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
     more: dict[str, Any] = {"kind": activity.kind, "intent": "proposal", "doNotPerform": False}
     if activity.product:
         product = coding(activity.product.system, activity.product.code, activity.product.display)
-        more["productCodeableConcept"] = concept(product)
+        more["productCodeableConcept"] = concept(product, text=product["display"])
     if activity.dosage:
         more["dosage"] = [{"text": activity.dosage}]
     if activity.kind == "CommunicationRequest":
