@@ -41,7 +41,7 @@ oracle: $(READY)
 	cd tools/oracle && npm install --no-fund --no-audit --silent
 	$(BIN)/python tools/oracle/ask.py
 
-# The pages that a reviewer reads: docs/recommendations.md and docs/specimens.md.
+# The generated pages: docs/recommendations.md, docs/specimens.md, docs/integration/build-sheet.md.
 review: $(READY)
 	$(BIN)/python tools/review.py
 

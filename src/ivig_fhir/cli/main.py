@@ -8,6 +8,7 @@ import click
 
 from ivig_fhir import __version__
 from ivig_fhir.cli.apply import apply_command
+from ivig_fhir.cli.build_sheet import build_sheet_command
 from ivig_fhir.cli.check_ehr import check_ehr_command
 from ivig_fhir.cli.compile import compile_command
 from ivig_fhir.cli.coverage import coverage_command
@@ -35,6 +36,7 @@ for command in (
     export_command,
     diff_command,
     feedback_command,
+    build_sheet_command,
     check_ehr_command,
     site_command,
 ):

@@ -91,6 +91,10 @@ class Check:
             yield Finding(
                 step, OK, f"{len(self.services)} services in {_ms(found.seconds)}: {', '.join(self.services)}"
             )
+            if self.client.base.startswith("http:"):
+                yield Finding(
+                    step, LOOK, "plain http", "TLS between EHR and service (CH-90), unless they are one machine"
+                )
             for hook in served_hooks(self.content):
                 if hook not in self.services:
                     yield Finding(
