@@ -23,9 +23,8 @@ from playwright.sync_api import BrowserContext, Page, Response, sync_playwright
 
 import patients
 import web
-from conftest import ROOT
 from ivig_fhir.service.feedback_report import report
-from test_server import BIN, serving
+from live import serving
 
 SANDBOX = os.environ.get("SANDBOX_URL", "").rstrip("/")
 BORN = {"born": "1982-07-01", "sex": "female"}
@@ -54,8 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(folder: Path) -> Iterator[str]:
     assert SANDBOX, "SANDBOX_URL is the address at which the sandbox is served"
     chosen = {"IVIG_FHIR_CORS_ORIGINS": SANDBOX, "IVIG_FHIR_STORE": str(folder / "store.sqlite")}
-    with serving(ROOT, BIN / "gunicorn", folder / "log", chosen) as address:
-        yield address
+    with serving(folder / "log", chosen) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")
