@@ -327,6 +327,35 @@ def test_a_fact_of_mild_disease_is_found_for_the_mild_unit(responder: Responder,
     assert fact.resource["valueString"] == "I"
 
 
+def test_an_order_of_a_bundle_keeps_the_medicine_that_it_names_by_the_address_of_its_entry(
+    responder: Responder,
+) -> None:
+    medicine = {
+        "resourceType": "Medication",
+        "code": {"coding": [{"system": "http://www.whocc.no/atc", "code": "H02AB07"}]},
+    }
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "prednisone",
+        "status": "draft",
+        "intent": "order",
+        "medicationReference": {"reference": "urn:uuid:m"},
+        "subject": {"reference": "Patient/p1"},
+    }
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": order}, {"fullUrl": "urn:uuid:m", "resource": medicine}]}
+    (drafted, _) = orders_of(dumps(bundle))
+    asked = Asked("order-sign", "2026-03-02", orders=(drafted,))
+    record = dumps(patients.request(MMN)).encode()
+    explanation = explain(read_inquiry(record, asked, date(2026, 3, 2), responder.content), responder)
+    assert explanation.cards[0][1] == "warning"
+
+
+@pytest.mark.parametrize("entry", ["text", None, {"resource": 1}, {}])
+def test_what_is_no_resource_among_the_orders_is_named(entry: Any) -> None:
+    with pytest.raises(Problem, match="holds something that is no resource"):
+        orders_of(dumps({"resourceType": "Bundle", "entry": [entry]}))
+
+
 def test_orders_may_come_as_one_as_a_list_or_as_a_bundle() -> None:
     order = {"resourceType": "MedicationRequest", "id": "o"}
     bundle = {"resourceType": "Bundle", "entry": [{"resource": order}]}

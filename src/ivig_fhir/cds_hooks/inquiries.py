@@ -184,10 +184,27 @@ def orders_of(text: str) -> tuple[Resource, ...]:
         raise problem(
             "malformed", "orders", f"is no JSON: {error}", "a resource, a list of them, or a Bundle"
         ) from error
-    items = [item.get("resource") for item in as_list(read.get("entry"))] if _is_bundle(read) else as_list(read)
+    items = _of_bundle(read) if _is_bundle(read) else as_list(read)
     if not all(isinstance(item, dict) and isinstance(item.get("resourceType"), str) for item in items):
         raise problem("malformed", "orders", "holds something that is no resource", "objects with resourceType")
     return tuple(items)
+
+
+def _of_bundle(bundle: Resource) -> list[Any]:
+    """The resources of a Bundle, each with the medication that it names by the Bundle's own address for it."""
+    entries = [item if isinstance(item, dict) else {} for item in as_list(bundle.get("entry"))]
+    named = {item["fullUrl"]: item.get("resource") for item in entries if isinstance(item.get("fullUrl"), str)}
+    return [_with_medication(item.get("resource"), named) for item in entries]
+
+
+def _with_medication(order: Any, named: dict[str, Any]) -> Any:
+    pointer = order.get("medicationReference") if isinstance(order, dict) else None
+    reference = pointer.get("reference") if isinstance(pointer, dict) else None
+    medication = named.get(reference) if isinstance(reference, str) else None
+    if not isinstance(medication, dict):
+        return order
+    contained = [*as_list(order.get("contained")), medication | {"id": "medication"}]
+    return order | {"contained": contained, "medicationReference": {"reference": "#medication"}}
 
 
 def _is_bundle(read: Any) -> bool:
