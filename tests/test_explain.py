@@ -356,6 +356,16 @@ def test_what_is_no_resource_among_the_orders_is_named(entry: Any) -> None:
         orders_of(dumps({"resourceType": "Bundle", "entry": [entry]}))
 
 
+def test_files_that_are_no_utf_8_are_named(tmp_path: Path) -> None:
+    bad, request = tmp_path / "bad.json", tmp_path / "request.json"
+    bad.write_bytes(b"\xff\xfe")
+    request.write_text(dumps(patients.request(MMN)), "utf-8")
+    for arguments in ([str(bad)], [str(request), "--order", str(bad)]):
+        result = CliRunner().invoke(explain_command, arguments)
+        assert isinstance(result.exception, Problem)
+        assert str(bad) in str(result.exception)
+
+
 def test_orders_may_come_as_one_as_a_list_or_as_a_bundle() -> None:
     order = {"resourceType": "MedicationRequest", "id": "o"}
     bundle = {"resourceType": "Bundle", "entry": [{"resource": order}]}

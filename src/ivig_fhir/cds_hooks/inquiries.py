@@ -174,7 +174,7 @@ def request_of_bundle(bundle: Resource, asked: Asked, content: Content) -> dict[
     return {"hookInstance": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{content.base}/{_digest(told)}"))} | told
 
 
-def orders_of(text: str) -> tuple[Resource, ...]:
+def orders_of(text: str | bytes) -> tuple[Resource, ...]:
     """Drafted orders out of a text: a resource, a list, or a Bundle. Raises Problem('malformed')."""
     if not text.strip():
         return ()

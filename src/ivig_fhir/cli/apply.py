@@ -78,7 +78,7 @@ def _inquiry(bundle: Path, content: Content, today: date, given: dict[str, Any])
     drafted: list[Resource] = []
     for path in given["orders"]:
         with of_file(path):
-            drafted += orders_of(path.read_text("utf-8"))
+            drafted += orders_of(path.read_bytes())
     with of_file(bundle):
         at = today.isoformat() if given["at"] else ""
         asked = Asked(given["hook"] or "", at, orders=tuple(drafted) if given["orders"] else None)

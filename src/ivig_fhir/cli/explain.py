@@ -11,8 +11,8 @@ from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.explanation import as_json, explain
 from ivig_fhir.cds_hooks.inquiries import Asked, orders_of, read_inquiry
-from ivig_fhir.cli.paths import FILE, FOLDER
-from ivig_fhir.fhir import dumps
+from ivig_fhir.cli.paths import FILE, FOLDER, of_file
+from ivig_fhir.fhir import Resource, dumps
 from ivig_fhir.knowledge.content import load_content
 
 
@@ -32,7 +32,11 @@ def explain_command(
     DOCUMENT is a CDS Hooks request, a Bundle of one patient, or Parameters with hook and data.
     """
     content = load_content(folder / "r4")
-    drafted = tuple(item for path in orders for item in orders_of(path.read_text("utf-8")))
-    asked = Asked(hook, at, reader, topic, drafted if orders else None)
-    inquiry = read_inquiry(document.read_bytes(), asked, datetime.now(UTC).date(), content)
+    drafted: list[Resource] = []
+    for path in orders:
+        with of_file(path):
+            drafted += orders_of(path.read_bytes())
+    asked = Asked(hook, at, reader, topic, tuple(drafted) if orders else None)
+    with of_file(document):
+        inquiry = read_inquiry(document.read_bytes(), asked, datetime.now(UTC).date(), content)
     click.echo(dumps(as_json(explain(inquiry, Responder(content)), content)), nl=False)
