@@ -269,6 +269,37 @@ def test_a_change_in_r5_is_told_in_the_words_of_r4() -> None:
     ]
 
 
+def test_a_unit_that_moves_to_another_topic_is_not_told_as_gone() -> None:
+    def plan(name: str, *units: str) -> dict[str, Any]:
+        actions = [{"id": unit, "title": f"Title of {unit}"} for unit in units]
+        return {
+            "resourceType": "PlanDefinition",
+            "id": name,
+            "url": f"http://x.example/PlanDefinition/{name}",
+            "action": actions,
+        }
+
+    old = Edition(R4, (plan("a", "one", "two"), plan("b", "three")))
+    new = Edition(R4, (plan("a", "one"), plan("b", "three", "two")))
+    assert [str(item) for item in compare(old, new).changes] == ["two: moved from a to b"]
+
+
+def test_a_new_code_system_is_told_once_and_not_code_by_code() -> None:
+    plan = {"resourceType": "ValueSet", "id": "v", "url": "http://x.example/ValueSet/v"}
+    system = {
+        "resourceType": "CodeSystem",
+        "id": "s",
+        "url": "http://x.example/CodeSystem/s",
+        "title": "Words",
+        "concept": [{"code": "a", "display": "A"}, {"code": "b", "display": "B"}],
+    }
+    found = compare(Edition(R4, (plan,)), Edition(R4, (plan, system))).changes
+    assert [str(item) for item in found] == ['code system s: added: "Words"']
+    longer = system | {"concept": [*system["concept"], {"code": "c", "display": "C"}]}
+    told = compare(Edition(R4, (plan, system)), Edition(R4, (plan, longer))).changes
+    assert [str(item) for item in told] == ['s code c: added: "C"']
+
+
 # --- words
 
 
@@ -278,6 +309,7 @@ def test_a_change_in_r5_is_told_in_the_words_of_r4() -> None:
         ("2 g/kg as standard [S4-015], X-01", ["2 g/kg"]),
         ("48.5% against 15.4% [S4-056]", ["48.5%", "15.4%"]),
         ("within 30 days †", ["30 days"]),
+        ("S2 and S4 on G61.82", []),
         ("no figure", []),
     ],
 )

@@ -37,11 +37,15 @@ def compare(old: Edition, new: Edition) -> Comparison:
     before, after = plain(old, old), plain(new, old)
     earlier, later = _subjects(before), _subjects(after)
     found: list[Change] = []
-    moved = {key.rpartition(" ")[2] for key in earlier.keys() ^ later.keys() if key.startswith("unit ")}
+    for key, other in _moved(earlier, later):
+        earlier[other] = earlier.pop(key)
+        topics = tuple(sorted({*earlier[other].topics, *later[other].topics}))
+        where = f"moved from {', '.join(earlier[other].topics)} to {', '.join(later[other].topics)}"
+        found.append(Change(topics, model.SHOWN, (later[other].name,), where))
+    with_another = _with_another(earlier, later)
     for key in {**earlier, **later}:
-        if key.startswith("Evidence/") and key.partition("/")[2] in moved:
-            continue  # it comes and goes with its unit
-        found += _changes(earlier.get(key), later.get(key))
+        if key not in with_another:
+            found += _changes(earlier.get(key), later.get(key))
     order = _topic_order(after) + [topic for topic in _topic_order(before) if topic not in _topic_order(after)]
     also = following(before, after)
     return Comparison(
@@ -93,6 +97,26 @@ def _is_library(resource: Resource) -> bool:
 
 def _subjects(edition: Edition) -> dict[str, Subject]:
     return {subject.key: subject for reader in _READERS for subject in reader(edition)}
+
+
+def _moved(old: dict[str, Subject], new: dict[str, Subject]) -> Iterator[tuple[str, str]]:
+    """(old key, new key) of units that stand in another topic: gone from one, come to one."""
+    gone = [(item.name, key) for key, item in old.items() if item.noun == "unit" and key not in new]
+    come = [(item.name, key) for key, item in new.items() if item.noun == "unit" and key not in old]
+    for name, key in gone:
+        others = [other for found, other in come if found == name]
+        if len(others) == 1 and [found for found, _ in gone].count(name) == 1:
+            yield key, others[0]
+
+
+def _with_another(old: dict[str, Subject], new: dict[str, Subject]) -> set[str]:
+    """What comes and goes with another that is told: the evidence of a unit, the codes of a code system."""
+    one_sided = old.keys() ^ new.keys()
+    both = {**old, **new}
+    units = {both[key].name for key in one_sided if both[key].noun == "unit"}
+    systems = {key.partition("/")[2] for key in one_sided if both[key].noun == "code system"}
+    evidence = {key for key in one_sided if both[key].noun == "evidence" and key.partition("/")[2] in units}
+    return evidence | {key for key in one_sided if both[key].kind != model.CODE and key.partition(" ")[0] in systems}
 
 
 def _changes(old: Subject | None, new: Subject | None) -> Iterator[Change]:

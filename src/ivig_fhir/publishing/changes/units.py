@@ -31,16 +31,17 @@ _PLAN = {"resourceType", "id", "url", "name", "action", "title", "description", 
 
 def plan_subjects(edition: Edition) -> Iterator[Subject]:
     """The plans of an edition and all their actions."""
-    words = _words(edition)
+    said = _words(edition)
     for plan in edition.resources:
         if plan["resourceType"] == "PlanDefinition":
             rest = {key: value for key, value in plan.items() if key not in _PLAN}
-            texts = [Fact(model.TEXT, name, str(plan[name])) for name in ("title", "description") if name in plan]
+            words = (("title", "title"), ("description", "sentence"))  # a card repeats them, under these names
+            texts = [Fact(model.TEXT, name, str(plan[element])) for element, name in words if element in plan]
             name = str(plan.get("title", plan["id"]))
             facts = (*texts, *links(plan, edition), *others(rest))
             yield Subject(f"plan {plan['id']}", "plan", f"plan {plan['id']}", name, (plan["id"],), facts)
             for place, action in enumerate(as_list(plan.get("action"))):
-                yield from _actions(action, plan, str(place), words)
+                yield from _actions(action, plan, str(place), said)
 
 
 def _words(edition: Edition) -> dict[str, str]:

@@ -21,6 +21,7 @@ _WORDS = {
     "ivig-default": ("default", model.CRITERION),
     "ivig-hint": ("text hint", model.CRITERION),
     "ivig-weight-unit": ("unit of weight", model.DOSE),
+    "ivig-regimen": ("regimen elsewhere", model.DOSE),
     "ivig-source": ("source", model.RATING),
     "ivig-conflict": ("conflict", model.CONFLICT),
     "ivig-newer": ("newer evidence", model.NEWER),
@@ -29,6 +30,7 @@ _WORDS = {
     "ivig-hook": ("hook", model.TEXT),
     "ivig-topic": ("topic", model.TEXT),
 }
+_CITED = ("statement", "conflict", "newer evidence")
 _PRINTED = {"ivig-default": {"value", "unit"}}  # properties that the display of a concept prints already
 
 
@@ -119,30 +121,40 @@ def code_system_subjects(edition: Edition) -> Iterator[Subject]:
             yield Subject(f"CodeSystem/{system['id']}", "code system", name, title, (), others(rest))
             repeated = _repeated(as_list(system.get("concept")))
             for concept in _flat(as_list(system.get("concept"))):
-                yield _word(concept, system["id"], repeated, cited.get(str(concept.get("code")), ()))
+                yield _word(concept, system["id"], repeated, cited)
 
 
-def _word(concept: dict[str, Any], system: str, repeated: set[str], topics: tuple[str, ...]) -> Subject:
+def _word(concept: dict[str, Any], system: str, repeated: set[str], cited: dict[str, tuple[str, ...]]) -> Subject:
     noun, kind = _WORDS.get(system, (f"{system} code", model.TEXT))
     code = str(concept.get("code"))
     facts = [Fact(kind, name, str(concept[key])) for key, name in _named(concept, noun)]
     for item in as_list(concept.get("property")):
         name, value = str(item.get("code")), str(next((item[key] for key in item if key.startswith("value")), ""))
         if name in repeated:
-            facts.append(Fact(kind, f"{name} “{value}”"))
+            facts.append(Fact(kind, f"{name} “{value.rpartition('/')[2] if '://' in value else value}”"))
         elif name not in _PRINTED.get(system, ()):
             facts.append(Fact(kind, name, value))
     facts += others(concept.get("designation", []), prefix="designation")
-    said = str(concept.get("definition") or concept.get("display") or code)
-    read = topics if noun in ("statement", "conflict", "newer evidence") else (code,) if noun == "topic" else ()
-    return Subject(f"{system} {code}", noun, f"{noun} {code}", said, read, tuple(facts), kind)
+    by_text = noun in _CITED or "display" not in concept
+    said = str(concept.get("definition" if by_text else "display") or concept.get("display") or code)
+    return Subject(f"{system} {code}", noun, f"{noun} {code}", said, _topics(concept, noun, cited), tuple(facts), kind)
+
+
+def _topics(concept: dict[str, Any], noun: str, cited: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The topics that a concept concerns: those that cite it, the one that it is, or that it names as its own."""
+    code = str(concept.get("code"))
+    if noun in _CITED:
+        return cited.get(code, ())
+    named = [str(item.get("valueString")) for item in as_list(concept.get("property")) if item.get("code") == "topic"]
+    return (code,) if noun == "topic" else tuple(named)
 
 
 def _named(concept: dict[str, Any], noun: str) -> Iterator[tuple[str, str]]:
+    topic = noun == "topic"  # it repeats the words of its plan
     if "display" in concept and noun != "statement":  # a statement's display repeats its source
-        yield "display", "words"
+        yield "display", "title" if topic else "words"
     if "definition" in concept:
-        yield "definition", "text"
+        yield "definition", "sentence" if topic else "text"
 
 
 def _repeated(concepts: list[dict[str, Any]]) -> set[str]:

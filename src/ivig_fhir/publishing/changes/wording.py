@@ -17,7 +17,7 @@ _LONGEST_PIECE = 80  # characters of an expression
 _LONGEST_TEXT = 300
 _TOKEN = re.compile(r"%?\w+(?:-\w+)*|[<>=!]+|'[^']*'|[^\s\w]")
 _MARKS = re.compile(r"\[[^\]]*\]|\bX-\d+\b|\bS\d-\d+\b")  # citations, which are no figures
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*(?:\s?(?:%|†|[A-Za-zµ]+(?:/[A-Za-z]+)*))?")
+_FIGURE = re.compile(r"(?<![A-Za-z\d.])\d+(?:[.,]\d+)*(?:\s?(?:%|†|[A-Za-zµ]+(?:/[A-Za-z]+)*))?")
 
 # kind -> how a fact is added, removed, changed; {old} and {new} come quoted where they are texts
 _SAID = {
