@@ -268,7 +268,7 @@ EDITS = (
         'drpn-ivig: rating S2-076 (evidence-rating): "not enough evidence" → "weak evidence"',
         "drpn/drpn-ivig",
         {
-            ("order-sign", 'changes "Diabetic radiculoplexus neuropathy" (text)'): (
+            ("order-sign", 'changes "Diabetic radiculoplexus neuropathy" (drpn-ivig: rating)'): (
                 "the SNOMED CT code is the disease",
                 "amyotrophy in type 1 diabetes is the disease",
             ),

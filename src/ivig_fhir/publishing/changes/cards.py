@@ -64,6 +64,7 @@ class _Seen:
     title: str
     indicator: str
     units: dict[str, tuple[str, str]]  # id -> applicability, direction
+    ratings: dict[str, str]
     suggestions: tuple[str, ...]
     text: str
     told: str  # the same for programs: criteria, missing facts, ratings
@@ -103,7 +104,7 @@ def _cards(responder: Responder, request: HookRequest | None, at: date) -> dict[
         cards = responder.answer(request, at, _ORIGIN)["cards"]
     except Problem as stopped:
         text = str(stopped)
-        return {_UNANSWERED: _Seen(_UNANSWERED, "", {}, (), text, "")}
+        return {_UNANSWERED: _Seen(_UNANSWERED, "", {}, {}, (), text, "")}
     return {_topic(card): _seen(card) for card in cards}
 
 
@@ -120,6 +121,7 @@ def _seen(card: Card) -> _Seen:
         str(card["source"].get("topic", {}).get("display", card["summary"])),
         card["indicator"],
         {item["id"]: (item["applicability"], item["direction"]) for item in recommendations},
+        {item["id"]: dumps(item["ratings"]) for item in recommendations},
         suggested,
         f"{card['summary']}\n{card['detail']}",
         dumps(card["extension"][EXTENSION]["recommendations"]),
@@ -154,14 +156,16 @@ def _what(one: _Seen, other: _Seen) -> Iterator[tuple[int, str]]:
             found.append(
                 (int(before[1] == after[1] or _SILENT in (before, after)), f"{unit}: {_said(before)} → {_said(after)}")
             )
+        elif one.ratings.get(unit) != other.ratings.get(unit):
+            found.append((3, f"{unit}: rating"))
     if one.suggestions != other.suggestions:
         both = one.suggestions and other.suggestions
         found.append((2, "suggestion" if both else "suggestion gone" if one.suggestions else "suggestion added"))
     if not found and one.text == other.text:
-        found.append((5, "for programs only"))
+        found.append((6, "for programs only"))
     elif not found:
         same = sorted(figures_of(one.text)) == sorted(figures_of(other.text))
-        found.append((4, "text") if same else (3, "a figure in its text"))
+        found.append((5, "text") if same else (4, "a figure in its text"))
     yield from sorted(found, key=lambda item: item[0])
 
 
