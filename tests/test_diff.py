@@ -300,6 +300,19 @@ def test_a_new_code_system_is_told_once_and_not_code_by_code() -> None:
     assert [str(item) for item in told] == ['s code c: added: "C"']
 
 
+@pytest.mark.parametrize(
+    "name", ["PlanDefinition-mmn", "ValueSet-paraprotein", "CodeSystem-ivig-hint", "Library-ivig-fhir"]
+)
+@pytest.mark.parametrize("odd", [None, 3, "x", [], {}, [[{}]], ["x"]])
+def test_an_element_of_another_form_than_fhirs_is_told_and_stops_nothing(name: str, odd: Any) -> None:
+    text = (definitions_folder() / "r4" / f"{name}.json").read_text("utf-8")
+    for element in json.loads(text):
+        if element not in ("resourceType", "id", "url", "version", "date"):
+            old, new = json.loads(text), json.loads(text) | {element: odd}
+            found = compare(Edition(R4, (old,)), Edition(R4, (new,)))
+            assert found.changes or found.also, element
+
+
 # --- words
 
 
@@ -315,6 +328,14 @@ def test_a_new_code_system_is_told_once_and_not_code_by_code() -> None:
 )
 def test_figures_are_found_with_their_word_and_citations_are_none(text: str, figures: list[str]) -> None:
     assert figures_of(text) == figures
+
+
+def test_a_figure_in_a_sentence_that_is_otherwise_reworded_is_shown_with_the_words() -> None:
+    kind, sentence = said(Fact("text", "words", "{keys}: 2 g/kg"), Fact("text", "words", "{keys}, 3 g/kg in all"))
+    assert (kind, sentence) == (
+        "figure",
+        "figure in words: 2 g/kg → 3 g/kg, in other words: “{keys}: 2 g/kg” → “{keys}, 3 g/kg in all”",
+    )
 
 
 def test_a_long_sentence_is_shown_around_its_difference_only() -> None:

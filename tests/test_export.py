@@ -74,7 +74,7 @@ def errors(*paths: Path) -> list[str]:
 @pytest.mark.parametrize("version", FOLDERS)
 def test_our_validator_accepts_each_export_of_a_topic_under_another_base(tmp_path: Path, version: str) -> None:
     for form in FORMATS:
-        made = export(edition(version), Wish(form, ("mmn",), OTHER))
+        made = export(edition(version), Wish(form, ("lems",), OTHER))
         (tmp_path / made.name).write_bytes(made.content)
         assert errors(tmp_path / made.name) == [], form
 
@@ -353,6 +353,7 @@ def test_a_wish_that_cannot_be_granted_is_told_where_and_what_is_allowed(options
             "is of FHIR 5.0.0; allowed: FHIR 4.0.1",
         ),
         ({"README.md": "x"}, "holds no FHIR resource"),
+        ({"a.json": "[" * 100_000}, "is no JSON"),
     ],
 )
 def test_content_that_cannot_be_exported_is_named_by_file(tmp_path: Path, files: dict[str, str], told: str) -> None:

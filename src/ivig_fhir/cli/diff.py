@@ -48,8 +48,8 @@ def diff_command(old: Path, new: Path, **given: Any) -> None:
         comparison, found, faults = _compared(old, new, given)
         if given["log"]:
             _write(given["log"], comparison)
-    except Problem as stopped:
-        click.echo(str(stopped), err=True)
+    except (Problem, RecursionError) as stopped:
+        click.echo(str(stopped) if isinstance(stopped, Problem) else f"{old}, {new}: nested too deeply", err=True)
         sys.exit(TROUBLE)
     report = dumps(json_report(comparison, found)) if given["as_json"] else text_report(comparison, found) + "\n"
     click.echo(report, nl=False)

@@ -33,9 +33,12 @@ def export_command(definitions: Path | None, **given: Any) -> None:
     module's own content if left out. Without --output a package goes to NAME-VERSION.tgz here, the rest to standard
     output. Beside a written file stands FILE.sha256. The same content gives the same bytes.
     """
-    edition = Edition(given["version"], read_resources(definitions or definitions_folder(), given["version"]))
+    source = definitions or definitions_folder()
     wish = Wish(given["form"], given["topics"], given["base"], given["package_id"], not given["no_profiles"])
-    made = export(edition, wish)
+    try:
+        made = export(Edition(given["version"], read_resources(source, given["version"])), wish)
+    except RecursionError as error:
+        raise problem("malformed", str(source), "is nested too deeply", "FHIR resources") from error
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
     target = given["output"] or (Path(made.name) if given["form"] == "package" else None)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ivig_fhir.publishing.documents import FOLDERS, R4, R5
-from ivig_fhir.publishing.edition import Edition, objects
+from ivig_fhir.publishing.edition import Edition
+from ivig_fhir.publishing.elements import objects
 
 CORE = {R4: "hl7.fhir.r4.core", R5: "hl7.fhir.r5.core"}
 

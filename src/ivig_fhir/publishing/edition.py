@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.problems import Problem, problem
 from ivig_fhir.publishing.documents import FOLDERS, R4
+from ivig_fhir.publishing.elements import parts
 
 GUIDE, LIBRARY = "ImplementationGuide", "Library"
 COMPOSED_OF = "composed-of"
@@ -95,7 +95,7 @@ class Edition:
 
 def parts_of(library: Resource) -> list[dict[str, Any]]:
     """The relatedArtifacts that say what a Library is composed of."""
-    return [item for item in library.get("relatedArtifact", ()) if item.get("type") == COMPOSED_OF]
+    return [item for item in parts(library, "relatedArtifact") if item.get("type") == COMPOSED_OF]
 
 
 def base_of(resource: Resource) -> str:
@@ -120,23 +120,3 @@ def package_id(base: str, version: str) -> str:
     parts += [re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in path]
     suffix = "" if version == R4 else f".{FOLDERS[version]}"
     return ".".join(filter(None, parts)) + suffix
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Every string of a resource, at any depth."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from texts(item)
-
-
-def objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a resource, at any depth."""
-    if isinstance(value, dict):
-        yield value
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from objects(item)

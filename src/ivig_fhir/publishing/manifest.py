@@ -8,6 +8,7 @@ from ivig_fhir.fhir import THO, Resource, canonical, coding, concept, reference_
 from ivig_fhir.publishing.dependencies import Package, outside, packages_of
 from ivig_fhir.publishing.documents import R4
 from ivig_fhir.publishing.edition import GUIDE, LIBRARY, Edition
+from ivig_fhir.publishing.elements import part, parts, string
 
 _MOST_ID = 64  # characters of a FHIR id
 
@@ -15,12 +16,12 @@ _MOST_ID = 64  # characters of a FHIR id
 def manifest(edition: Edition, identifier: str) -> Resource:
     """The manifest of an edition: composed-of each artefact, depends-on what it uses and does not define (PK-12)."""
     title = str(edition.module.get("title") or identifier)
-    parts = [
+    related = [
         {"type": "composed-of", "display": _title(item), "resource": _versioned(item)}
         for item in edition.resources
         if isinstance(item.get("url"), str)
     ]
-    parts += [{"type": "depends-on", "resource": url} for url in outside(edition)]
+    related += [{"type": "depends-on", "resource": url} for url in outside(edition)]
     name = manifest_id(identifier)
     return _filled(
         {
@@ -36,7 +37,7 @@ def manifest(edition: Edition, identifier: str) -> Resource:
             "date": edition.date,
             "publisher": edition.publisher,
             "description": f"What {title} consists of, and what it uses that is defined elsewhere.",
-            "relatedArtifact": parts,
+            "relatedArtifact": related,
         }
     )
 
@@ -50,7 +51,8 @@ def guide(edition: Edition, identifier: str, added: tuple[Resource, ...] = ()) -
     """The guide of a package: the content's own, or a plain one, under the package's id; lists every resource."""
     known = edition.guide
     title = str(known.get("title") or edition.module.get("title") or identifier)
-    listed = {item["reference"]["reference"]: item for item in known.get("definition", {}).get("resource", ())}
+    definition = part(known, "definition")
+    listed = {string(part(item, "reference"), "reference"): item for item in parts(definition, "resource")}
     rest = [item for item in (*edition.resources, *added) if item["resourceType"] != GUIDE]
     for item in rest:
         listed.setdefault(reference_to(item), _listed(item, edition.version))
@@ -69,13 +71,13 @@ def guide(edition: Edition, identifier: str, added: tuple[Resource, ...] = ()) -
     found = {**(known or made), "id": identifier, "url": canonical(edition.base, GUIDE, identifier)}
     for name in ("packageId", "license", "fhirVersion", "dependsOn", "definition"):
         found.pop(name, None)
-    uses = [*known.get("dependsOn", ()), *(_depends(item) for item in packages_of(edition))]
+    uses = [*parts(known, "dependsOn"), *(_depends(item) for item in packages_of(edition))]
     after = {
         "packageId": identifier,
         "license": known.get("license"),
         "fhirVersion": [edition.version],
-        "dependsOn": list({item.get("packageId"): item for item in reversed(uses)}.values())[::-1],
-        "definition": {**known.get("definition", {}), "resource": [listed[name] for name in sorted(listed)]},
+        "dependsOn": list({string(item, "packageId"): item for item in reversed(uses)}.values())[::-1],
+        "definition": {**definition, "resource": [listed[name] for name in sorted(listed)]},
     }
     return _filled(found | after)
 

@@ -8,12 +8,13 @@ other way round: it belongs to a plan when it has the id of one of its actions, 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ivig_fhir.fhir import Resource, reference_to
+from ivig_fhir.fhir import Resource, as_list, reference_to
 from ivig_fhir.problems import problem
-from ivig_fhir.publishing.edition import COMPOSED_OF, GUIDE, LIBRARY, Edition, objects, parts_of, texts
+from ivig_fhir.publishing.edition import COMPOSED_OF, GUIDE, LIBRARY, Edition, parts_of
+from ivig_fhir.publishing.elements import codes, objects, part, parts, string, texts
 
 _WORDS = ("CodeSystem", "StructureDefinition")
 
@@ -58,13 +59,13 @@ def _is_part_only(resource: Resource, text: str, found: Resource) -> bool:
     """Whether a Library only lists what it is composed of, and that is no code system or extension."""
     if resource["resourceType"] != LIBRARY or found["resourceType"] in _WORDS:
         return str(found["resourceType"]) == GUIDE
-    return any(part.get("resource") == text for part in parts_of(resource))
+    return any(item.get("resource") == text for item in parts_of(resource))
 
 
 def _evidence(plan: Resource, edition: Edition) -> Iterator[Resource]:
     if plan["resourceType"] != "PlanDefinition":
         return
-    actions = {item["id"] for item in objects(plan.get("action", ())) if isinstance(item.get("id"), str)}
+    actions = {string(item, "id") for item in objects(plan.get("action", ()))}
     populations = {found["id"] for text in texts(plan) if (found := edition.lead_to(text)) and _is_variable(found)}
     for item in edition.resources:
         if item["resourceType"] == "Evidence" and (item["id"] in actions or _populations(item) & populations):
@@ -78,10 +79,9 @@ def _is_variable(resource: Resource) -> bool:
 def _populations(evidence: Resource) -> set[str]:
     """The ids of the EvidenceVariables that an Evidence names as its population."""
     found = set()
-    for item in evidence.get("variableDefinition", ()):
-        codes = {coding.get("code") for coding in item.get("variableRole", {}).get("coding", ())}
-        if "population" in codes:
-            references = (item.get(name, {}).get("reference", "") for name in ("observed", "intended"))
+    for item in parts(evidence, "variableDefinition"):
+        if "population" in codes(item, "variableRole"):
+            references = (string(part(item, name), "reference") for name in ("observed", "intended"))
             found |= {reference.rpartition("/")[2] for reference in references if reference}
     return found
 
@@ -92,14 +92,16 @@ def _trimmed(resource: Resource, kept: dict[str, Resource], edition: Edition) ->
         return found is None or reference_to(found) in kept
 
     if resource["resourceType"] == LIBRARY and parts_of(resource):
-        parts = [item for item in resource["relatedArtifact"] if not _is_gone(item, stays)]
-        return resource | {"relatedArtifact": parts}
-    if resource["resourceType"] == GUIDE and "definition" in resource:
-        listed = resource["definition"].get("resource", ())
-        staying = [item for item in listed if stays(item["reference"].get("reference", ""))]
-        return resource | {"definition": resource["definition"] | {"resource": staying}}
+        kept_parts = [item for item in as_list(resource["relatedArtifact"]) if not _is_gone(item, stays)]
+        return resource | {"relatedArtifact": kept_parts}
+    definition = part(resource, "definition")
+    if resource["resourceType"] == GUIDE and definition:
+        listed = parts(definition, "resource")
+        staying = [item for item in listed if stays(string(part(item, "reference"), "reference"))]
+        return resource | {"definition": definition | {"resource": staying}}
     return resource
 
 
-def _is_gone(part: dict[str, Any], stays: Any) -> bool:
-    return part.get("type") == COMPOSED_OF and not stays(part.get("resource", ""))
+def _is_gone(related: Any, stays: Callable[[str], bool]) -> bool:
+    composed = isinstance(related, dict) and related.get("type") == COMPOSED_OF
+    return composed and not stays(string(related, "resource"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ivig_fhir.fhir import CORE, Resource, as_list, extension_value, reference_to
+from ivig_fhir.fhir import CORE, Resource, reference_to
 from ivig_fhir.publishing.changes import model
 from ivig_fhir.publishing.changes.model import Fact, Subject, leaves, others
-from ivig_fhir.publishing.edition import Edition, objects, texts
+from ivig_fhir.publishing.edition import Edition
+from ivig_fhir.publishing.elements import extension_of, objects, parts, texts
 
 _TOLD = ("PlanDefinition", "ValueSet", "CodeSystem", "ActivityDefinition", "Library")
 _IDENTITY = {"resourceType", "id", "url", "name"}
@@ -45,7 +46,7 @@ def library_subjects(edition: Edition) -> Iterator[Subject]:
     """Libraries: their queries, parameters and code; what they are composed of is told by the parts themselves."""
     for item in edition.resources:
         if item["resourceType"] == "Library":
-            facts = [_query(part, place) for place, part in enumerate(as_list(item.get("dataRequirement")))]
+            facts = [_query(part, place) for place, part in enumerate(parts(item, "dataRequirement"))]
             rest = {
                 key: value
                 for key, value in item.items()
@@ -60,14 +61,14 @@ def library_subjects(edition: Edition) -> Iterator[Subject]:
 
 def links(resource: Resource, edition: Edition) -> Iterator[Fact]:
     """What a resource names as related; what stands in the edition itself is told where it stands."""
-    for item in as_list(resource.get("relatedArtifact")):
+    for item in parts(resource, "relatedArtifact"):
         target = str(item.get("resource") or item.get("url") or item.get("citation") or item.get("label"))
         if edition.lead_to(target) is None:
             yield Fact(model.STATEMENT, f"{item.get('type')} {target}", exact=repr(sorted(leaves(item))))
 
 
 def _query(part: Resource, place: int) -> Fact:
-    pattern = extension_value(part, f"{CORE}/cqf-fhirQueryPattern")
+    pattern = extension_of(part, f"{CORE}/cqf-fhirQueryPattern")
     rest = {key: value for key, value in part.items() if key not in ("id", "extension")}
     shown = str(pattern or part.get("type", ""))
     return Fact(model.QUERY, str(part.get("id", place)), shown, repr(sorted(leaves(rest))))
@@ -79,7 +80,7 @@ def evidence_subjects(edition: Edition) -> Iterator[Subject]:
     for item in edition.resources:
         if item["resourceType"] == "Evidence":
             facts = []
-            for place, part in enumerate(as_list(item.get("statistic"))):
+            for place, part in enumerate(parts(item, "statistic")):
                 name = str(part.get("description") or f"statistic {place}")
                 facts.append(Fact(model.FIGURE, name, _figure(part), repr(sorted(leaves(part)))))
             title = str(item.get("title", item["id"]))
@@ -105,9 +106,11 @@ def _units(edition: Edition) -> dict[str, tuple[str, ...]]:
     }
 
 
+def differing(old: Edition, new: Edition) -> list[str]:
+    """Every resource that is not the same in both, by Type/id."""
+    return [name for name in sorted({*old.by_name, *new.by_name}) if old.by_name.get(name) != new.by_name.get(name)]
+
+
 def following(old: Edition, new: Edition) -> list[str]:
     """The resources of further types, and evidence, that differ: what is generated from the rest, mostly."""
-    names = sorted({*old.by_name, *new.by_name})
-    return [
-        name for name in names if name.partition("/")[0] not in _TOLD and old.by_name.get(name) != new.by_name.get(name)
-    ]
+    return [name for name in differing(old, new) if name.partition("/")[0] not in _TOLD]

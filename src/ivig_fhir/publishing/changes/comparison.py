@@ -9,12 +9,19 @@ from typing import Any
 from ivig_fhir.fhir import Resource
 from ivig_fhir.problems import Problem
 from ivig_fhir.publishing.changes import model
-from ivig_fhir.publishing.changes.artefacts import activity_subjects, evidence_subjects, following, library_subjects
+from ivig_fhir.publishing.changes.artefacts import (
+    activity_subjects,
+    differing,
+    evidence_subjects,
+    following,
+    library_subjects,
+)
 from ivig_fhir.publishing.changes.model import Change, Comparison, Fact, Subject
 from ivig_fhir.publishing.changes.units import plan_subjects
 from ivig_fhir.publishing.changes.vocabulary import code_system_subjects, value_set_subjects
 from ivig_fhir.publishing.changes.wording import said
 from ivig_fhir.publishing.edition import GUIDE, LIBRARY, Edition
+from ivig_fhir.publishing.elements import codes, parts, string
 from ivig_fhir.publishing.rebasing import rebase
 
 _READERS = (
@@ -43,17 +50,27 @@ def compare(old: Edition, new: Edition) -> Comparison:
         where = f"moved from {', '.join(earlier[other].topics)} to {', '.join(later[other].topics)}"
         found.append(Change(topics, model.SHOWN, (later[other].name,), where))
     with_another = _with_another(earlier, later)
+    told = {_resource_of(key) for key in with_another}
     for key in {**earlier, **later}:
-        if key not in with_another:
-            found += _changes(earlier.get(key), later.get(key))
+        changes = [] if key in with_another else list(_changes(earlier.get(key), later.get(key)))
+        found += changes
+        told |= {_resource_of(key)} if changes else set()
     order = _topic_order(after) + [topic for topic in _topic_order(before) if topic not in _topic_order(after)]
-    also = following(before, after)
+    also = sorted({*following(before, after), *(name for name in differing(before, after) if name not in told)})
     return Comparison(
         tuple(_ordered(_joined(found), order)),
         tuple(also),
         _titles(before) | _titles(after),
         (old.content_version, new.content_version),
     )
+
+
+def _resource_of(key: str) -> str:
+    """The Type/id of the resource of which a subject is a part."""
+    kind, _, rest = key.partition(" ")
+    if kind in ("plan", "unit"):
+        return f"PlanDefinition/{rest.partition(' ')[0]}"
+    return f"CodeSystem/{kind}" if rest else key
 
 
 def plain(edition: Edition, like: Edition) -> Edition:
@@ -75,7 +92,7 @@ def plain(edition: Edition, like: Edition) -> Edition:
         found = {key: unpinned(value) for key, value in resource.items() if key not in _OF_EACH_VERSION}
         if found["resourceType"] == GUIDE:
             return {"id": "guide"} | {key: value for key, value in found.items() if key not in _OF_A_PACKAGE}
-        if "expansion" in found:
+        if isinstance(found.get("expansion"), dict):
             dropped = ("timestamp", "identifier")
             found["expansion"] = {key: value for key, value in found["expansion"].items() if key not in dropped}
         return found
@@ -85,10 +102,7 @@ def plain(edition: Edition, like: Edition) -> Edition:
 
 def _is_manifest(resource: Resource) -> bool:
     """Whether it only lists what a package consists of (PK-12)."""
-    codes = (
-        {coding.get("code") for coding in resource.get("type", {}).get("coding", ())} if _is_library(resource) else ()
-    )
-    return "asset-collection" in codes and "content" not in resource
+    return _is_library(resource) and "asset-collection" in codes(resource, "type") and "content" not in resource
 
 
 def _is_library(resource: Resource) -> bool:
@@ -196,10 +210,10 @@ def _topic_order(edition: Edition) -> list[str]:
     """The plans as the module lists them, those that it does not list at the end."""
     plans = [item["id"] for item in edition.resources if item["resourceType"] == "PlanDefinition"]
     listed = [
-        part.get("resource", "").rpartition("/")[2]
+        string(part, "resource").rpartition("/")[2]
         for item in edition.resources
         if _is_library(item)
-        for part in item.get("relatedArtifact", ())
+        for part in parts(item, "relatedArtifact")
     ]
     return [name for name in listed if name in plans] + [name for name in plans if name not in listed]
 

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ivig_fhir.fhir import CORE, Resource, as_list, extension_value
+from ivig_fhir.fhir import CORE, Resource
 from ivig_fhir.knowledge.plans import OCCASION as OCCASION_ID
 from ivig_fhir.publishing.changes import model
 from ivig_fhir.publishing.changes.artefacts import links
 from ivig_fhir.publishing.changes.model import Fact, Subject, others
 from ivig_fhir.publishing.edition import Edition
+from ivig_fhir.publishing.elements import codes, extension_of, part, parts, string, value_of
 
 _OWN = "/StructureDefinition/ivig-"
 _DIRECTION = "/StructureDefinition/cpg-directionOfRecommendation"
@@ -40,20 +41,20 @@ def plan_subjects(edition: Edition) -> Iterator[Subject]:
             name = str(plan.get("title", plan["id"]))
             facts = (*texts, *links(plan, edition), *others(rest))
             yield Subject(f"plan {plan['id']}", "plan", f"plan {plan['id']}", name, (plan["id"],), facts)
-            for place, action in enumerate(as_list(plan.get("action"))):
+            for place, action in enumerate(parts(plan, "action")):
                 yield from _actions(action, plan, str(place), said)
 
 
 def _words(edition: Edition) -> dict[str, str]:
     """What a code of the module's own code systems says: statements, conflicts, newer evidence."""
     systems = (item for item in edition.resources if item["resourceType"] == "CodeSystem")
-    concepts = (concept for item in systems for concept in as_list(item.get("concept")) if "definition" in concept)
+    concepts = (concept for item in systems for concept in parts(item, "concept") if "definition" in concept)
     return {str(concept.get("code")): str(concept["definition"]) for concept in concepts}
 
 
 def _actions(action: dict[str, Any], plan: Resource, place: str, words: dict[str, str]) -> Iterator[Subject]:
     name = str(action.get("id") or f"action {place} of {plan['id']}")
-    children = as_list(action.get("action"))
+    children = parts(action, "action")
     title = str(action.get("title") or action.get("description") or action.get("definitionCanonical") or "")
     yield Subject(
         f"unit {plan['id']} {name}", "unit", name, title, (plan["id"],), tuple(_worded(_facts(action), words))
@@ -74,9 +75,9 @@ def _facts(action: dict[str, Any]) -> Iterator[Fact]:
     yield from _conditions(action)
     yield from _inputs(action)
     yield from _extensions(action)
-    for item in as_list(action.get("trigger")):
+    for item in parts(action, "trigger"):
         yield Fact(model.HOOK, str(item.get("name") or item.get("type")), exact=json.dumps(item, default=str))
-    for item in as_list(action.get("documentation")):
+    for item in parts(action, "documentation"):
         name = item.get("label") or item.get("resource") or item.get("citation") or item.get("display") or "a source"
         yield Fact(model.STATEMENT, str(name))
     for element, name in _TEXTS.items():
@@ -90,23 +91,23 @@ def _facts(action: dict[str, Any]) -> Iterator[Fact]:
 
 
 def _direction(action: dict[str, Any]) -> Iterator[Fact]:
-    codes = [coding.get("code") for item in as_list(action.get("code")) for coding in as_list(item.get("coding"))]
-    stated = [item for item in action.get("extension", ()) if str(item.get("url")).endswith(_DIRECTION)]
-    for item in stated:
-        codes += [coding.get("code") for coding in item.get("valueCodeableConcept", {}).get("coding", ())]
-    if codes:
-        yield Fact(model.DIRECTION, "direction", ", ".join(dict.fromkeys(map(str, codes))))
+    found = codes(action, "code")
+    for item in parts(action, "extension"):
+        if string(item, "url").endswith(_DIRECTION):
+            found += codes(item, "valueCodeableConcept")
+    if found:
+        yield Fact(model.DIRECTION, "direction", ", ".join(dict.fromkeys(found)))
 
 
 def _conditions(action: dict[str, Any]) -> Iterator[Fact]:
-    for place, item in enumerate(as_list(action.get("condition"))):
-        expression = item.get("expression", {})
+    for place, item in enumerate(parts(action, "condition")):
+        expression = part(item, "expression")
         name = str(expression.get("name") or f"{item.get('kind', 'condition')} {place}")
         kind = model.OCCASION if name == OCCASION_ID else model.CRITERION
         yield _expressed(kind, name, expression)
         yield from _asked(kind, name, expression)
-    for item in as_list(action.get("dynamicValue")):
-        expression, path = item.get("expression", {}), str(item.get("path", ""))
+    for item in parts(action, "dynamicValue"):
+        expression, path = part(item, "expression"), string(item, "path")
         kind = model.WARNING if path.endswith("priority") else model.ACTIVITY
         yield _expressed(kind, path, expression)
 
@@ -118,21 +119,21 @@ def _expressed(kind: str, name: str, expression: dict[str, Any]) -> Fact:
 
 def _asked(kind: str, name: str, expression: dict[str, Any]) -> Iterator[Fact]:
     """What a card asks while a criterion is open."""
-    for item in expression.get("extension", ()):
-        if str(item.get("url")).endswith(f"{_OWN}asks"):
-            fact = str(extension_value(item, "fact"))
+    for item in parts(expression, "extension"):
+        if string(item, "url").endswith(f"{_OWN}asks"):
+            fact = str(extension_of(item, "fact"))
             yield Fact(model.TEXT, f"question of {name}", fact, within=(kind, name))
 
 
 def _inputs(action: dict[str, Any]) -> Iterator[Fact]:
-    for item in as_list(action.get("input")):
-        requirement = item.get("requirement", item)
+    for item in parts(action, "input"):
+        requirement = part(item, "requirement") or item
         kept = {key: value for key, value in requirement.items() if key != "id"}
         yield Fact(model.READS, f"%{requirement.get('id', '?')}", json.dumps(kept, sort_keys=True, default=str))
 
 
 def _extensions(action: dict[str, Any]) -> Iterator[Fact]:
-    found = action.get("extension", ())
+    found = parts(action, "extension")
     rated = any(str(item.get("url")).endswith(f"{_OWN}rating") for item in found)
     for item in found:
         url = str(item.get("url"))
@@ -140,25 +141,28 @@ def _extensions(action: dict[str, Any]) -> Iterator[Fact]:
         if own in _CODED:
             yield Fact(_CODED[own], str(item.get("valueCode")))
         elif own == "rating":
-            name = f"{extension_value(item, 'statement')} ({extension_value(item, 'kind')})"
-            yield Fact(model.RATING, name, str(extension_value(item, "wording")))
+            name = f"{extension_of(item, 'statement')} ({extension_of(item, 'kind')})"
+            yield Fact(model.RATING, name, str(extension_of(item, "wording")))
         elif own == "stated-amount":
-            quantity = extension_value(item, "amount") or {}
-            shown = f"{quantity.get('value')} {quantity.get('unit') or quantity.get('code')}"
-            yield Fact(model.DOSE, "stated dose", shown, str(extension_value(item, "weight")))
+            quantity = extension_of(item, "amount")
+            shown = (
+                f"{quantity.get('value')} {quantity.get('unit') or quantity.get('code')}"
+                if isinstance(quantity, dict)
+                else str(quantity)
+            )
+            yield Fact(model.DOSE, "stated dose", shown, str(extension_of(item, "weight")))
         elif own == "shown":
             yield from _shown(item)
         elif url in _STANDARD and not rated:
-            yield Fact(model.RATING, _STANDARD[url], _concept(item.get("valueCodeableConcept", {})))
+            yield Fact(model.RATING, _STANDARD[url], _concept(part(item, "valueCodeableConcept")))
         elif url not in _STANDARD and not url.endswith(_DIRECTION):
             yield from others(item, prefix=f"extension {url.rpartition('/')[2]}")
 
 
 def _shown(item: dict[str, Any]) -> Iterator[Fact]:
     """How a unit comes to a card: each part by its name; a part that may repeat by its value."""
-    for part in item.get("extension", ()):
-        name = str(part.get("url"))
-        value = extension_value({"extension": [part]}, name)
+    for member in parts(item, "extension"):
+        name, value = string(member, "url"), value_of(member)
         if isinstance(value, dict):
             yield _expressed(model.SHOWN, f"{name} {value.get('name', '')}".strip(), value)
         elif name in ("with", "anchor"):
@@ -169,5 +173,5 @@ def _shown(item: dict[str, Any]) -> Iterator[Fact]:
 
 def _concept(concept: dict[str, Any]) -> str:
     """The text of a CodeableConcept, or its displays or codes."""
-    codings = [str(item.get("display") or item.get("code")) for item in as_list(concept.get("coding"))]
+    codings = [str(item.get("display") or item.get("code")) for item in parts(concept, "coding")]
     return str(concept.get("text") or ", ".join(codings))

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from ivig_fhir.fhir import Resource, as_list
+from ivig_fhir.fhir import Resource
 from ivig_fhir.pages.codes import system_name
 from ivig_fhir.publishing.changes import model
 from ivig_fhir.publishing.changes.model import Fact, Subject, leaves, others
-from ivig_fhir.publishing.edition import Edition, texts
+from ivig_fhir.publishing.edition import Edition
+from ivig_fhir.publishing.elements import part, parts, string, strings, texts, value_of
 
 _VALUE_SET = {"resourceType", "id", "url", "name", "title", "compose", "expansion", "copyright"}
 _CODE_SYSTEM = {"resourceType", "id", "url", "name", "title", "concept", "count"}
@@ -50,20 +51,20 @@ def value_set_subjects(edition: Edition) -> Iterator[Subject]:
 
 
 def _codes(value_set: Resource) -> Iterator[Fact]:
-    compose = value_set.get("compose", {})
-    includes = as_list(compose.get("include"))
+    compose = part(value_set, "compose")
+    includes = parts(compose, "include")
     by_rule = [item for item in includes if "concept" not in item and "valueSet" not in item]
     if by_rule or not includes:
-        for item in as_list(value_set.get("expansion", {}).get("contains")):
-            yield Fact(model.CODE, _code(item.get("system", ""), item.get("code", "")), str(item.get("display", "")))
-    for part, word in ((includes, ""), (as_list(compose.get("exclude")), "all but ")):
-        for item in part:
+        for item in parts(part(value_set, "expansion"), "contains"):
+            yield Fact(model.CODE, _code(string(item, "system"), string(item, "code")), string(item, "display"))
+    for members, word in ((includes, ""), (parts(compose, "exclude"), "all but ")):
+        for item in members:
             yield from _included(item, word)
 
 
 def _included(item: dict[str, Any], word: str) -> Iterator[Fact]:
-    system = str(item.get("system", ""))
-    for one in as_list(item.get("concept")):
+    system = string(item, "system")
+    for one in parts(item, "concept"):
         code = word + _code(system, str(one.get("code")))
         yield Fact(model.CODE, code, str(one.get("display", "")))
         for element in ("extension", "designation"):
@@ -71,10 +72,10 @@ def _included(item: dict[str, Any], word: str) -> Iterator[Fact]:
             if said:
                 name = f"{'note' if element == 'extension' else element} on {code}"
                 yield Fact(model.TEXT, name, said, within=(model.CODE, code))
-    for url in as_list(item.get("valueSet")):
-        yield Fact(model.INCLUDES, word + str(url).rpartition("/")[2])
+    for url in strings(item, "valueSet"):
+        yield Fact(model.INCLUDES, word + url.rpartition("/")[2])
     if "concept" not in item and system:
-        rules = [f"{rule.get('property')} {rule.get('op')} {rule.get('value')}" for rule in item.get("filter", ())]
+        rules = [f"{rule.get('property')} {rule.get('op')} {rule.get('value')}" for rule in parts(item, "filter")]
         yield Fact(model.INCLUDES, f"{word}{system_name(system)} {' and '.join(rules) or '(all of it)'}")
 
 
@@ -98,14 +99,18 @@ def _readers(edition: Edition) -> dict[str, tuple[tuple[str, ...], tuple[str, ..
             for url in links:
                 direct.setdefault(url, set()).add(item["id"])
 
-    def readers(url: str, seen: frozenset[str]) -> set[str]:
-        above = wider.get(url, set()) - seen - {url}
-        return direct.get(url, set()).union(*(readers(other, seen | {url}) for other in above))
+    def readers(url: str) -> set[str]:
+        seen, waiting = {url}, [url]
+        while waiting:
+            found = wider.get(waiting.pop(), set()) - seen
+            seen |= found
+            waiting += found
+        return set().union(*(direct.get(item, set()) for item in seen))
 
     urls = [str(item["url"]) for item in edition.resources if item["resourceType"] == "ValueSet" and "url" in item]
     found = {}
     for url in urls:
-        own, every = direct.get(url, set()), readers(url, frozenset())
+        own, every = direct.get(url, set()), readers(url)
         found[url] = tuple(sorted(own or every)), tuple(sorted(every - own if own else ()))
     return found
 
@@ -119,8 +124,8 @@ def code_system_subjects(edition: Edition) -> Iterator[Subject]:
             title = str(system.get("title", system["id"]))
             name = f"code system {system['id']}"
             yield Subject(f"CodeSystem/{system['id']}", "code system", name, title, (), others(rest))
-            repeated = _repeated(as_list(system.get("concept")))
-            for concept in _flat(as_list(system.get("concept"))):
+            repeated = _repeated(parts(system, "concept"))
+            for concept in _flat(parts(system, "concept")):
                 yield _word(concept, system["id"], repeated, cited)
 
 
@@ -128,8 +133,8 @@ def _word(concept: dict[str, Any], system: str, repeated: set[str], cited: dict[
     noun, kind = _WORDS.get(system, (f"{system} code", model.TEXT))
     code = str(concept.get("code"))
     facts = [Fact(kind, name, str(concept[key])) for key, name in _named(concept, noun)]
-    for item in as_list(concept.get("property")):
-        name, value = str(item.get("code")), str(next((item[key] for key in item if key.startswith("value")), ""))
+    for item in parts(concept, "property"):
+        name, value = string(item, "code"), str(value_of(item))
         if name in repeated:
             facts.append(Fact(kind, f"{name} “{value.rpartition('/')[2] if '://' in value else value}”"))
         elif name not in _PRINTED.get(system, ()):
@@ -145,7 +150,7 @@ def _topics(concept: dict[str, Any], noun: str, cited: dict[str, tuple[str, ...]
     code = str(concept.get("code"))
     if noun in _CITED:
         return cited.get(code, ())
-    named = [str(item.get("valueString")) for item in as_list(concept.get("property")) if item.get("code") == "topic"]
+    named = [str(item.get("valueString")) for item in parts(concept, "property") if item.get("code") == "topic"]
     return (code,) if noun == "topic" else tuple(named)
 
 
@@ -161,7 +166,7 @@ def _repeated(concepts: list[dict[str, Any]]) -> set[str]:
     """The properties of which a concept has several."""
     found: set[str] = set()
     for concept in _flat(concepts):
-        counts = Counter(str(item.get("code")) for item in as_list(concept.get("property")))
+        counts = Counter(str(item.get("code")) for item in parts(concept, "property"))
         found |= {name for name, count in counts.items() if count > 1}
     return found
 
@@ -169,7 +174,7 @@ def _repeated(concepts: list[dict[str, Any]]) -> set[str]:
 def _flat(concepts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for item in concepts:
         yield item
-        yield from _flat(as_list(item.get("concept")))
+        yield from _flat(parts(item, "concept"))
 
 
 def _cited(edition: Edition) -> dict[str, tuple[str, ...]]:

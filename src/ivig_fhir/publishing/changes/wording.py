@@ -72,14 +72,13 @@ def said(old: Fact | None, new: Fact | None) -> tuple[str, str]:
         return fact.kind, f"what {fact.name} reads: {_differing(old.shown, new.shown)}"
     if old.shown == new.shown:
         return fact.kind, f"{_same_words(fact)}, in the same words: {expressions(old.exact, new.exact)}"
-    kind, figures = fact.kind, _figures(old.shown, new.shown)
+    figures = _figures(old.shown, new.shown)
     before, after = window(old.shown, new.shown)
     if figures and fact.kind in (model.TEXT, model.CONFLICT, model.NEWER):
-        kind, changed = model.FIGURE, _SAID[model.FIGURE][2]
-        if _FIGURE.sub("", old.shown) != _FIGURE.sub("", new.shown):
-            changed = f"{changed}, in other words: “{before}” → “{after}”"
-        before, after = figures
-    return kind, changed.format(name=fact.name, old=before, new=after)
+        reworded = _FIGURE.sub("", old.shown) != _FIGURE.sub("", new.shown)
+        words = f", in other words: “{before}” → “{after}”" if reworded else ""
+        return model.FIGURE, f"figure in {fact.name}: {figures[0]} → {figures[1]}{words}"
+    return fact.kind, changed.format(name=fact.name, old=before, new=after)
 
 
 def _same_words(fact: Fact) -> str:
