@@ -21,6 +21,7 @@ EXPECTED = {
     "says",
     "never",
     "missing",
+    "yields",
     "suggests",
     "status",
     "first",

@@ -13,7 +13,9 @@ from cases import Case
 
 EXTENSION = "org.example.ivig-fhir"
 PINS = Path(__file__).parent / "pins.yaml"
-PINNED = ("kind", "direction", "statements", "conflicts", "newer")
+PINNED = ("kind", "direction", "conflicts", "newer")
+# a patient is shown what the two sources for patients say, without their figures
+SOURCES = {"practitioner": ("S1", "S2", "S3", "S4"), "patient": ("S1", "S2")}
 
 
 @cache
@@ -60,26 +62,50 @@ def check(case: Case, status: int, cards: list[dict[str, Any]]) -> None:
         assert phrase in text, text
     for phrase in expect.get("never", ()):
         assert phrase.lower() not in text.lower(), text
-    missing = [item["fact"] for unit in _units(cards) for item in unit["missing"]]
-    for fact in expect.get("missing", ()):
-        assert any(fact in item for item in missing), missing
+    _check_missing(expect.get("missing", ()), cards)
+    yielding = {unit["id"]: unit["yieldsTo"] for unit in _units(cards)}
+    for unit, above in expect.get("yields", {}).items():
+        assert yielding[unit] == above, f"{unit}\n{text}"
     if "suggests" in expect:
         assert sum(len(card.get("suggestions", ())) for card in cards) == expect["suggests"], text
-    if case.facts.get("reader", "practitioner") == "practitioner":
-        _check_pins(cards)
+    _check_pins(cards, SOURCES[case.facts.get("reader", "practitioner")])
 
 
-def _check_pins(cards: list[dict[str, Any]]) -> None:
-    """Every unit shown to a professional still says what the ledger fixes: direction, statements, ratings, figures."""
+def _check_missing(expected: list[str] | dict[str, list[str]], cards: list[dict[str, Any]]) -> None:
+    """What is asked for: by any unit of the response, or by the unit that the case names."""
+    asked = {unit["id"]: [item["fact"] for item in unit["missing"]] for unit in _units(cards)}
+    by_any = [fact for facts in asked.values() for fact in facts]
+    wanted = expected.items() if isinstance(expected, dict) else [("", expected)]
+    for unit, facts in wanted:
+        for fact in facts:
+            assert any(fact in item for item in (asked[unit] if unit else by_any)), asked
+
+
+def holds(case: Case, status: int, cards: list[dict[str, Any]]) -> bool:
+    """Whether the response is what the case expects."""
+    try:
+        check(case, status, cards)
+    except (AssertionError, KeyError, IndexError):
+        return False
+    return True
+
+
+def _check_pins(cards: list[dict[str, Any]], sources: tuple[str, ...]) -> None:
+    """Every unit shown still says what the ledger fixes, of the sources that its reader is shown."""
     for card in cards:
+        figures = set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"[SX]\d?-\d+|\bS\d\b", "", card["detail"])))
         for unit in card["extension"][EXTENSION]["recommendations"]:
             pinned = pins().get(unit["id"])
             if pinned is None:
                 continue
             for name in PINNED:
                 assert unit[name] == pinned[name], f"{unit['id']} {name}"
-            assert [f"{item['statement']}: {item['wording']}" for item in unit["ratings"]] == pinned["ratings"], unit[
-                "id"
-            ]
-            figures = set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"[SX]\d?-\d+|\bS\d\b", "", card["detail"])))
-            assert set(pinned["figures"]) <= figures, f"{unit['id']} figures"
+            ratings = [f"{item['statement']}: {item['wording']}" for item in unit["ratings"]]
+            assert unit["statements"] == _of(pinned["statements"], sources), f"{unit['id']} statements"
+            assert ratings == _of(pinned["ratings"], sources), f"{unit['id']} ratings"
+            assert sources != SOURCES["practitioner"] or set(pinned["figures"]) <= figures, f"{unit['id']} figures"
+
+
+def _of(texts: list[str], sources: tuple[str, ...]) -> list[str]:
+    """Those that begin with one of the sources."""
+    return [text for text in texts if text.startswith(sources)]

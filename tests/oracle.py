@@ -27,19 +27,37 @@ WORDS = {True: "true", False: "false", None: "unknown"}
 
 @dataclass(frozen=True)
 class Question:
-    """One condition over the inputs of one case."""
+    """One condition over the inputs of one case; `key` is a digest of the day and of the inputs that it names."""
 
     text: str
     case: Case
     today: str
     inputs: dict[str, list[dict[str, Any]]]
     ours: str
+    key: str
 
-    @property
-    def key(self) -> str:
-        """Digest of the day and of the inputs that the expression names."""
-        plain = json.dumps([self.today, self.inputs], sort_keys=True, default=str)
-        return hashlib.sha256(plain.encode()).hexdigest()[:16]
+
+class _Digests:
+    """The digests of one case: many conditions name the same inputs, each written out once."""
+
+    def __init__(self, today: str, facts: Facts) -> None:
+        self.today = json.dumps(today)
+        self.facts = facts
+        self.written: dict[str, str] = {}
+        self.known: dict[tuple[str, ...], str] = {}
+
+    def of(self, names: tuple[str, ...]) -> str:
+        """Digest of the day and of these inputs, as JSON with sorted keys."""
+        if names not in self.known:
+            plain = f"[{self.today}, {{{', '.join(self._input(name) for name in names)}}}]"
+            self.known[names] = hashlib.sha256(plain.encode()).hexdigest()[:16]
+        return self.known[names]
+
+    def _input(self, name: str) -> str:
+        if name not in self.written:
+            found = json.dumps(list(self.facts.inputs.get(name, ())), sort_keys=True, default=str)
+            self.written[name] = f"{json.dumps(name)}: {found}"
+        return self.written[name]
 
 
 def conditions(content: Content) -> dict[str, Condition]:
@@ -71,12 +89,14 @@ def facts_of(case: Case, content: Content, index: Index) -> Facts | None:
 def questions(cases: list[Case], content: Content) -> Iterator[Question]:
     """Each condition over each case, where every input that it names could be had."""
     index = build_index(content.requirements.values())
-    known = conditions(content)
+    known = [(text, condition, tuple(sorted(condition.inputs))) for text, condition in conditions(content).items()]
     for case in cases:
         facts = facts_of(case, content, index)
         if facts is None:
             continue
-        for text, condition in known.items():
+        digests = _Digests(case.at, facts)
+        for text, condition, names in known:
             if condition.inputs.isdisjoint(facts.unavailable):
-                inputs = {name: list(facts.inputs.get(name, ())) for name in sorted(condition.inputs)}
-                yield Question(text, case, case.at, inputs, WORDS[condition.evaluate(facts).truth])
+                inputs = {name: list(facts.inputs.get(name, ())) for name in names}
+                ours = WORDS[condition.evaluate(facts).truth]
+                yield Question(text, case, case.at, inputs, ours, digests.of(names))

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
 from importlib.resources import files
 from typing import Any
 
-import pytest
-from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
-from cases import Case, all_cases
-from conftest import Clock
+from conftest import Shown
 
 EXTENSION = "org.example.ivig-fhir"
 SCHEMA = json.loads(files("ivig_fhir.cds_hooks").joinpath("card-extension.schema.json").read_text("utf-8"))
 FORBIDDEN = ("contraindicated", "cleared", "no cautions found", "overdue", "on target", "appropriate dose")
-
-
-Shown = list[tuple[Case, dict[str, Any]]]
-
-
-@pytest.fixture(scope="module")
-def shown(client: FlaskClient, clock: Clock) -> Shown:
-    """Every card of every case."""
-    found: Shown = []
-    for case in all_cases():
-        clock.day = date.fromisoformat(case.at)
-        response = client.post(f"/cds-services/ivig-{case.facts['hook']}", json=case.request())
-        cards = response.json["cards"] if response.status_code == 200 else []
-        assert len(cards) <= 3, case.id
-        assert len({card["uuid"] for card in cards}) == len(cards), case.id
-        found += [(case, card) for card in cards]
-    assert len(found) > 2000
-    return found
 
 
 def empty_values(value: Any, path: str = "") -> list[str]:

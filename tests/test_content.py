@@ -10,13 +10,13 @@ import pytest
 
 import patients
 from cases import Case, all_cases
+from conftest import Shown
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.requests import read_patient_record, read_request
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import Problem
-from specimens import answers
 
 AIM = 2500  # characters
 LONGER = {  # topics of which some card misses the aim, and their bound; docs/decisions/0005-card-length.md says why
@@ -101,8 +101,8 @@ def test_no_two_diseases_together_say_for_and_against_without_saying_that_they_d
     assert found == set()
 
 
-def test_no_card_is_longer_than_the_aim_or_the_bound_of_its_topic(content: Content) -> None:
-    lengths = [(case.id, _topic(card), len(card["detail"])) for case, card in answers(content)]
+def test_no_card_is_longer_than_the_aim_or_the_bound_of_its_topic(shown: Shown) -> None:
+    lengths = [(case.id, _topic(card), len(card["detail"])) for case, card in shown]
     assert [item for item in lengths if item[2] > LONGER.get(item[1], AIM)] == []
     assert {topic for _, topic, length in lengths if length > AIM} == LONGER.keys()
 

@@ -133,8 +133,11 @@ def _requirements(
     for plan in plans:
         where = f"PlanDefinition/{plan.topic}"
         for data in plan.inputs:
-            found = read_requirement(data, where, definitions, prefetch)
-            if known.setdefault(found.id, found).source != found.source:
+            found = known.get(data.get("id", ""))
+            if found is None:
+                found = read_requirement(data, where, definitions, prefetch)
+                known[found.id] = found
+            elif found.source != data:
                 message = f"the input {found.id} means something else than in another plan"
                 raise Problem("definitions", Outcome((Issue(where, message, "one requirement per id"),)))
     return known

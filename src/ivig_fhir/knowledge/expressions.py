@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from ivig_fhir.fhir import Resource
@@ -75,16 +75,16 @@ class Condition:
         return found
 
 
-def compile_condition(text: str) -> Condition:
-    """Parse and compile. Raises grammar.NotInGrammar."""
-    node = parse(text)
+@cache
+def compile_condition(text: str, read: Callable[[str], g.Node] = parse) -> Condition:
+    """Parse and compile, each text once: units share criteria. Raises grammar.NotInGrammar."""
+    node = read(text)
     return Condition(text, g.variables(node), _condition(node))
 
 
 def compile_priority(text: str) -> Condition:
     """The condition under which a dynamic priority is urgent. Raises grammar.NotInGrammar."""
-    node = parse_priority(text)
-    return Condition(text, g.variables(node), _condition(node))
+    return compile_condition(text, parse_priority)
 
 
 def _condition(node: g.Node) -> _Closure:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,9 @@ class _PinnedTransport(httpx.HTTPTransport):
         self._pool = httpcore.ConnectionPool(ssl_context=tls, network_backend=backend, retries=CONNECT_RETRIES)
 
 
+@cache
 def trusted_tls(ca_file: Path | None) -> ssl.SSLContext:
-    """Certificates of the public authorities, and those of a PEM file besides. Raises OSError, ssl.SSLError."""
+    """Certificates of the public authorities, and those of a PEM file besides, read once; OSError, ssl.SSLError."""
     tls = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:
         tls.load_verify_locations(ca_file)

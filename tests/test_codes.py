@@ -1,0 +1,27 @@
+"""Each code of the published lists does in its case what the case's own code does there; unions are unions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+from cases import Case
+from codes import code_cases
+from composed import differing
+from conftest import Answers
+from expectations import holds
+from ivig_fhir.knowledge.content import Content
+
+BY_LIST: dict[str, list[Case]] = defaultdict(list)
+for _case in code_cases():
+    BY_LIST[_case.id.partition(": ")[0]].append(_case)
+
+
+@pytest.mark.parametrize("name", BY_LIST)
+def test_each_code_of_a_list_does_what_its_case_expects(name: str, answers: Answers) -> None:
+    assert [case.id for case in BY_LIST[name] if not holds(case, *answers.to(case))] == []
+
+
+def test_each_value_set_holds_its_own_codes_and_those_of_its_parts(content: Content) -> None:
+    assert differing(list(content.definitions.search("ValueSet"))) == []
