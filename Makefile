@@ -49,7 +49,7 @@ review: $(READY)
 preview: $(READY)
 	$(BIN)/python tools/preview.py $(TOPIC)
 
-# Change the content in one place at a time: does a case notice? Some minutes.
+# Change the content in one place at a time: does a case notice? Some minutes; survivors are listed with their reasons.
 mutation: $(READY)
 	$(BIN)/python tools/mutation.py
 

@@ -30,10 +30,14 @@ def code_cases() -> Iterator[Case]:
     known = {case.id: case for case in all_cases()}
     for says, row in table().items():
         case = known[row["case"]]
-        for system in SYSTEMS:
-            for code in str(row.get(system, "")).split():
-                facts = with_code(case.facts, row["put"], system, code)
-                yield replace(case, id=f"{says}: {system} {code}", name=f"{case.name}, by {code}", facts=facts)
+        for system, code in listed(row):
+            facts = with_code(case.facts, row["put"], system, code)
+            yield replace(case, id=f"{says}: {system} {code}", facts=facts)
+
+
+def listed(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """The codes of a row, each with the short name of its system."""
+    return [(system, code) for system in SYSTEMS for code in str(row.get(system, "")).split()]
 
 
 def with_code(facts: dict[str, Any], place: str, system: str, code: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Which truth values the cases give to each criterion of each unit, and whether it was seen to decide (MC/DC).
 
 A criterion decides with a value where all other criteria of its unit are true: false makes the unit silent,
-unknown makes it conditional. Values that an expression can never take are not asked for.
+unknown makes it conditional. Values that an expression can never take are not asked for. Only a case that says what
+must come of the unit counts.
 """
 
 from __future__ import annotations
@@ -81,10 +82,15 @@ def observed(cases: list[Case], content: Content) -> dict[tuple[str, str], Seen]
         if facts is None:
             continue
         for unit in units:
-            if case.facts["hook"] in unit.hooks:
+            if case.facts["hook"] in unit.hooks and _tells_of(unit, case):
                 values = {criterion.id: criterion.condition.evaluate(facts).truth for criterion in unit.criteria}
                 _note(unit, values, seen, bool(facts.unavailable))
     return seen
+
+
+def _tells_of(unit: Unit, case: Case) -> bool:
+    """Whether the case says what must come of the unit, so that it fails when something else does."""
+    return unit.id in case.expect.get("units", {}) or case.expect.get("cards") == 0 or bool(case.expect.get("only"))
 
 
 def _note(unit: Unit, values: dict[str, Truth], seen: dict[tuple[str, str], Seen], cut: bool) -> None:

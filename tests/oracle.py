@@ -17,6 +17,7 @@ from typing import Any
 from cases import Case
 from ivig_fhir.cds_hooks.requests import read_patient_record, read_request
 from ivig_fhir.engine.inputs import Index, build_index, gather
+from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.expressions import Condition, Facts
 from ivig_fhir.problems import Problem
@@ -25,16 +26,21 @@ TABLE = Path(__file__).parent / "oracle.json"
 WORDS = {True: "true", False: "false", None: "unknown"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """One condition over the inputs of one case; `key` is a digest of the day and of the inputs that it names."""
 
     text: str
     case: Case
-    today: str
-    inputs: dict[str, list[dict[str, Any]]]
+    names: tuple[str, ...]
+    facts: Facts
     ours: str
     key: str
+
+    @property
+    def inputs(self) -> dict[str, list[dict[str, Any]]]:
+        """The inputs that the condition names."""
+        return {name: list(self.facts.inputs.get(name, ())) for name in self.names}
 
 
 class _Digests:
@@ -42,22 +48,19 @@ class _Digests:
 
     def __init__(self, today: str, facts: Facts) -> None:
         self.today = json.dumps(today)
-        self.facts = facts
-        self.written: dict[str, str] = {}
+        self.written = {name: f'"{name}": {_plain(found)}' for name, found in facts.inputs.items()}
         self.known: dict[tuple[str, ...], str] = {}
 
     def of(self, names: tuple[str, ...]) -> str:
         """Digest of the day and of these inputs, as JSON with sorted keys."""
         if names not in self.known:
-            plain = f"[{self.today}, {{{', '.join(self._input(name) for name in names)}}}]"
-            self.known[names] = hashlib.sha256(plain.encode()).hexdigest()[:16]
+            inputs = ", ".join([self.written.get(name) or f'"{name}": []' for name in names])
+            self.known[names] = hashlib.sha256(f"[{self.today}, {{{inputs}}}]".encode()).hexdigest()[:16]
         return self.known[names]
 
-    def _input(self, name: str) -> str:
-        if name not in self.written:
-            found = json.dumps(list(self.facts.inputs.get(name, ())), sort_keys=True, default=str)
-            self.written[name] = f"{json.dumps(name)}: {found}"
-        return self.written[name]
+
+def _plain(resources: tuple[Resource, ...]) -> str:
+    return json.dumps(list(resources), sort_keys=True, default=str)
 
 
 def conditions(content: Content) -> dict[str, Condition]:
@@ -97,6 +100,4 @@ def questions(cases: list[Case], content: Content) -> Iterator[Question]:
         digests = _Digests(case.at, facts)
         for text, condition, names in known:
             if condition.inputs.isdisjoint(facts.unavailable):
-                inputs = {name: list(facts.inputs.get(name, ())) for name in names}
-                ours = WORDS[condition.evaluate(facts).truth]
-                yield Question(text, case, case.at, inputs, ours, digests.of(names))
+                yield Question(text, case, names, facts, WORDS[condition.evaluate(facts).truth], digests.of(names))

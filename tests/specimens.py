@@ -50,10 +50,10 @@ def unlike(cards: list[tuple[Case, dict[str, Any]]], many: int) -> list[tuple[Ca
     return [cards[n] for n in chosen]
 
 
-def specimens(content: Content) -> str:
-    """The page, as Markdown."""
+def specimens(cards: list[tuple[Case, dict[str, Any]]]) -> str:
+    """The page over the cards of all cases, as Markdown."""
     parts = [HEAD.format(many=MANY)]
-    for number, (case, card) in enumerate(unlike(answers(content), MANY), 1):
+    for number, (case, card) in enumerate(unlike(cards, MANY), 1):
         head = (
             f"## {number}. {card['summary']}\n\n*{card['indicator']} · {case.id} · {len(card['detail'])} characters*\n"
         )

@@ -10,12 +10,12 @@ from ivig_fhir import definitions_folder  # noqa: E402
 from ivig_fhir.knowledge.content import load_content  # noqa: E402
 from ivig_fhir.publishing.build_sheet import Site, build_sheet  # noqa: E402
 from ivig_fhir.publishing.recommendations import recommendations  # noqa: E402
-from specimens import specimens  # noqa: E402
+from specimens import answers, specimens  # noqa: E402
 
 content = load_content(definitions_folder() / "r4")
 pages = {
     "recommendations.md": recommendations(content),
-    "specimens.md": specimens(content),
+    "specimens.md": specimens(answers(content)),
     "integration/build-sheet.md": build_sheet(content, Site("https://cds.example.org")),
 }
 for name, text in pages.items():

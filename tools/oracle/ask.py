@@ -16,7 +16,7 @@ from oracle import TABLE, questions  # noqa: E402
 asked = {}
 for question in questions(list(all_cases()), load_content(definitions_folder() / "r4")):
     asked.setdefault((question.text, question.key), question)
-jobs = [{"today": q.today, "inputs": q.inputs, "expressions": [q.text]} for q in asked.values()]
+jobs = [{"today": q.case.at, "inputs": q.inputs, "expressions": [q.text]} for q in asked.values()]
 run = subprocess.run(
     ["node", HERE / "evaluate.mjs"], input=json.dumps(jobs, default=float), capture_output=True, text=True, check=False
 )
