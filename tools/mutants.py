@@ -1,9 +1,10 @@
 """The mutants of definitions/r4: one change each, as the resources that it changes.
 
-Of a unit: a direction flipped, a criterion negated or dropped, a figure changed, a conflict, a statement, a rating or
-any other element of the module dropped, a warning turned off, a hook taken away. Of the codes: each line of guidance/
-that gives a concept a code or a part, taken out as if the compiler had never read it: a code is gone from its concept
-and from every value set that is composed of it. An only code is spoilt instead: an empty set stops the start.
+Of a unit: a direction flipped, a criterion negated or dropped, a figure, a limit or an amount changed, a conflict, a
+statement, a rating or any other element of the module dropped, a warning turned off, a hook taken away. Of the inputs:
+how old a result may be. Of the codes: each line of guidance/ that gives a concept a code or a part, taken out as if the
+compiler had never read it: a code is gone from its concept and from every value set that is composed of it. An only
+code is spoilt instead: an empty set stops the start.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ FLIPPED = {
     "poor-response": "for",
     "none": "for",
 }
+LIMIT = re.compile(r"(?:[<>]=?|=|-) \d+\b")
 ALWAYS, UNKNOWN = "true", "{}"
 FIGURE = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])")
 
@@ -50,6 +52,7 @@ class Mutant:
 def all_mutants(resources: Resources) -> Iterator[Mutant]:
     """Every mutant, in a fixed order."""
     yield from _of_units(resources)
+    yield from _of_windows(resources)
     yield from _of_codes(resources)
 
 
@@ -83,6 +86,7 @@ def _changes(unit: Resource) -> Iterator[tuple[str, Resource]]:
     if "dynamicValue" in unit:
         yield "warning turned off", {key: value for key, value in unit.items() if key != "dynamicValue"}
     yield from _figures(unit)
+    yield from _limits(unit)
 
 
 def _flipped(unit: Resource) -> Iterator[tuple[str, Resource]]:
@@ -97,25 +101,68 @@ def _criteria(unit: Resource) -> Iterator[tuple[str, Resource]]:
         name, text = item["expression"]["name"], item["expression"]["expression"]
         if text != UNKNOWN:  # what nobody knows stays so when it is negated
             negated = item | {"expression": item["expression"] | {"expression": f"({text}).not()"}}
-            conditions = [*unit["condition"][:number], negated, *unit["condition"][number + 1 :]]
-            yield f"criterion {name} negated", unit | {"condition": conditions}
+            yield f"criterion {name} negated", _with(unit, "condition", number, negated)
         if text != ALWAYS:  # what always holds decides nothing
             yield f"criterion {name} dropped", _without(unit, "condition", number)
 
 
 def _figures(unit: Resource) -> Iterator[tuple[str, Resource]]:
     says = unit["description"]
-    text = re.sub(r"\[[^\]]*\]", lambda found: "#" * len(found[0]), says)
+    text = re.sub(r"\[[^\]]*\]", lambda found: "#" * len(found[0]), says)  # references hold no figure
     for found in FIGURE.finditer(text):
-        other = f"{float(found[0]) + 1:g}"
-        yield (
-            f"figure {found[0]} -> {other}",
-            unit | {"description": says[: found.start()] + other + says[found.end() :]},
-        )
+        higher = f"{float(found[0]) + 1:g}"
+        changed = says[: found.start()] + higher + says[found.end() :]
+        yield f"figure {found[0]} -> {higher}", unit | {"description": changed}
+    for number, item in enumerate(unit["extension"]):
+        if item["url"].endswith("/ivig-stated-amount"):
+            raised = copy.deepcopy(item)
+            amount = next(part["valueQuantity"] for part in raised["extension"] if "valueQuantity" in part)
+            amount["value"] += 1
+            yield f"stated amount -> {amount['value']}", _with(unit, "extension", number, raised)
+
+
+def _limits(unit: Resource) -> Iterator[tuple[str, Resource]]:
+    """Each limit of a criterion one higher, wherever the compiler wrote it in that criterion."""
+    for number, item in enumerate(unit.get("condition", ())):
+        text = item["expression"]["expression"]
+        for limit in dict.fromkeys(LIMIT.findall(text)):
+            sign, figure = limit.split()
+            higher = f"{sign} {int(figure) + 1}"
+            changed = re.sub(rf"{re.escape(limit)}\b", higher, text)
+            expression = item | {"expression": item["expression"] | {"expression": changed}}
+            what = f"criterion {item['expression']['name']} {limit} -> {higher}"
+            yield what, _with(unit, "condition", number, expression)
 
 
 def _without(unit: Resource, key: str, number: int) -> Resource:
     return unit | {key: [*unit[key][:number], *unit[key][number + 1 :]]}
+
+
+def _with(unit: Resource, key: str, number: int, item: Resource) -> Resource:
+    return unit | {key: [*unit[key][:number], item, *unit[key][number + 1 :]]}
+
+
+def _of_windows(resources: Resources) -> Iterator[Mutant]:
+    """How old a result may be, a day more: an input means the same in every plan that has it."""
+    plans = {name: item for name, item in resources.items() if item["resourceType"] == "PlanDefinition"}
+    dated = {item["id"]: item for plan in plans.values() for item in _inputs(plan) if "dateFilter" in item}
+    for name, item in dated.items():
+        window = item["dateFilter"][0]["valueDuration"]
+        longer = window | {"value": window["value"] + 1}
+        changed = item | {"dateFilter": [item["dateFilter"][0] | {"valueDuration": longer}]}
+        having = {file: _with_input(plan, changed) for file, plan in plans.items() if item in _inputs(plan)}
+        topics = tuple(plan["id"] for plan in having.values())
+        yield Mutant(min(having), name, f"window {window['value']} -> {longer['value']}", having, topics)
+
+
+def _inputs(plan: Resource) -> list[Resource]:
+    found: list[Resource] = plan["action"][0]["input"]
+    return found
+
+
+def _with_input(plan: Resource, changed: Resource) -> Resource:
+    inputs = [changed if item["id"] == changed["id"] else item for item in _inputs(plan)]
+    return plan | {"action": [plan["action"][0] | {"input": inputs}]}
 
 
 def _of_codes(resources: Resources) -> Iterator[Mutant]:
