@@ -51,6 +51,8 @@ _ACTION = (
     "action",
 )
 _RELATED = ("id", "extension", "type", "label", "display", "citation", "document", "resource")
+# R5 has one code system of all types, where R4 has one of resources and one of data types
+_SYSTEMS = {"http://hl7.org/fhir/resource-types": "http://hl7.org/fhir/fhir-types"}
 _MORE_CODES = "http://hl7.org/fhir/4.0/StructureDefinition/extension-PlanDefinition.action.code"
 
 
@@ -90,12 +92,14 @@ def with_subjects(plan: Resource, populations: dict[str, str]) -> Resource:
 
 
 def _in_r5(value: Any) -> Any:
-    """Every Expression and RelatedArtifact at any depth in its R5 form."""
+    """Every Expression, RelatedArtifact and code of a type at any depth in its R5 form."""
     if isinstance(value, list):
         return [_in_r5(item) for item in value]
     if not isinstance(value, dict):
         return value
     found = {key: _in_r5(item) for key, item in value.items()}
+    if "code" in found and found.get("system") in _SYSTEMS:
+        found["system"] = _SYSTEMS[found["system"]]
     if "language" in found and "name" in found:
         found["name"] = expression_name(found["name"])
     for key in ("relatedArtifact", "documentation"):

@@ -118,7 +118,7 @@ def _certainty(rating: Rating, guidance: Guidance) -> dict[str, Any]:
     """One rating of one source: its words; a code only where a reading of that source's grades is declared."""
     source = guidance.sources[guidance.statements[rating.statement].source]
     graded = rating.kind == EVIDENCE_RATING
-    kinds = [coding(f"{THO}/certainty-type", "Overall")] if graded else []
+    kinds = [coding("http://hl7.org/fhir/certainty-type", "Overall")] if graded else []
     found: dict[str, Any] = {
         "description": rating.wording,
         "note": [_note(rating.statement)],
@@ -127,7 +127,7 @@ def _certainty(rating: Rating, guidance: Guidance) -> dict[str, Any]:
     code = guidance.certainty.code_of(source.id, rating.wording) if graded else ""
     if code:
         found["note"].append(_note(guidance.certainty.says))
-        found["rating"] = concept(coding(f"{THO}/certainty-rating", code))
+        found["rating"] = concept(coding("http://hl7.org/fhir/certainty-rating", code))
     return found | {"rater": f"{source.id}: {source.short} ({source.standing_says})"}
 
 
