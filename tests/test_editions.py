@@ -90,7 +90,7 @@ def unwrapped(action: dict[str, Any]) -> dict[str, Any]:
 
 
 def back_in_r4(value: Any) -> Any:
-    """Names of expressions and documents of related artefacts taken back to R4."""
+    """Names of expressions, codes of types and documents of related artefacts taken back to R4."""
     if isinstance(value, list):
         return [back_in_r4(item) for item in value]
     if not isinstance(value, dict):
@@ -98,6 +98,8 @@ def back_in_r4(value: Any) -> Any:
     found = {key: back_in_r4(item) for key, item in value.items()}
     if "language" in found and "name" in found:
         found["name"] = found["name"].replace("_", "-")
+    if found.get("system") == "http://hl7.org/fhir/fhir-types":
+        found["system"] = "http://hl7.org/fhir/resource-types"
     if "type" in found and set(found.get("document", ())) == {"url"}:
         found["url"] = found.pop("document")["url"]
     return found
