@@ -8,21 +8,25 @@ import os
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft6Validator
 
 from conftest import ROOT
 from ivig_fhir import definitions_folder
 from ivig_fhir.validation.codes import loinc_fault, snomed_fault
 from ivig_fhir.validation.fhirpath import NotFhirPath, read
 from ivig_fhir.validation.findings import Finding
+from ivig_fhir.validation.icd10cm import icd10cm_codes, is_icd10cm
 from ivig_fhir.validation.official import Official
 from ivig_fhir.validation.options import Options
 from ivig_fhir.validation.packages import CorePackage
 from ivig_fhir.validation.positions import Lines, offsets
 from ivig_fhir.validation.rules import RULES
 from ivig_fhir.validation.run import validate
+from ivig_fhir.validation.schema import Fitting
 
 EXAMPLES = ROOT / "tests" / "examples"
 INVALID = sorted((EXAMPLES / "invalid").glob("*/*"))
@@ -269,6 +273,60 @@ def test_icd_10_cm_codes_are_looked_up_where_the_package_for_it_is_there(
     assert "icd10cm-unknown" not in rules_in(unknown)
     notes = validate([unknown], Options(cache="/nonexistent")).notes
     assert "not checked: whether ICD-10-CM codes exist (pip install simple-icd-10-cm)" in notes
+
+
+def test_the_codes_of_icd_10_cm_are_those_of_the_package_for_it() -> None:
+    import simple_icd_10_cm
+
+    codes = icd10cm_codes() or frozenset()
+    assert codes == set(simple_icd_10_cm.get_all_codes(False))
+    for code in ("G61.82", "G6182", "A00-A09", "G61.88", "g61.82", "G61.", "G.6182", ""):
+        assert is_icd10cm(code, codes) == simple_icd_10_cm.is_valid_item(code), code
+
+
+def test_the_quick_look_at_the_schema_passes_what_jsonschema_passes_and_nothing_else() -> None:
+    text = {"type": "string", "pattern": "^[a-z]+$"}
+    definitions = {
+        "Thing": {
+            "description": "of every keyword one",
+            "properties": {
+                "resourceType": {"const": "Thing"},
+                "name": text,
+                "names": {"type": "array", "items": text},
+                "kind": {"enum": ["a", "b"]},
+                "part": {"$ref": "#/definitions/Thing"},
+                "parts": {"type": "array", "items": {"$ref": "#/definitions/Thing"}},
+                "flag": {"type": "boolean", "pattern": "^true$"},
+                "count": {"type": "number"},
+                "held": {"type": "object"},
+                "any": {},
+            },
+            "patternProperties": {"^_": {}},
+            "additionalProperties": False,
+            "required": ["name"],
+        },
+        "Other": {"properties": {"name": {"type": "string", "maxLength": 3}}},
+    }
+    fitting = Fitting(definitions)
+    for name, values in {
+        "resourceType": ["Thing", "Other", 1],
+        "name": ["abc", "ABC", "", 7, None, ["abc"]],
+        "names": [["a"], [], ["a", "1"], "a", {}],
+        "kind": ["a", "c", 1, ["a"]],
+        "part": [{"name": "a"}, {}, {"name": "a", "kind": "c"}, {"name": "a", "colour": 1}, "a", []],
+        "parts": [[{"name": "a"}], [{"name": "a"}, {}], [1]],
+        "flag": [True, False, 1, "true"],
+        "count": [1, 1.5, Decimal("1.5"), True, "1"],
+        "held": [{}, {"a": 1}, []],
+        "any": [None, 1, {"a": []}],
+        "_name": [1],
+        "colour": ["red"],
+    }.items():
+        for value in values:
+            thing = {"name": "a", name: value}
+            schema = {"definitions": definitions, "$ref": "#/definitions/Thing"}
+            assert fitting.fits("Thing", thing) == Draft6Validator(schema).is_valid(thing), thing
+    assert not fitting.fits("Other", {"name": "a"}), "a keyword that it does not know is left to jsonschema"
 
 
 def test_a_rule_that_fails_is_a_finding_unless_the_json_is_misshapen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from jsonschema import Draft6Validator, ValidationError
@@ -18,6 +19,7 @@ from ivig_fhir.validation.nodes import Artefact, Node
 from ivig_fhir.validation.packages import CORE, CorePackage
 from ivig_fhir.validation.primitives import json_name, shortened
 from ivig_fhir.validation.rules import layer
+from ivig_fhir.validation.schema import Fitting
 
 rule = layer("official")
 
@@ -42,6 +44,11 @@ class Official:
     def stands_in(self) -> bool:
         """Whether the package is of R4B and speaks for R4."""
         return self.version == R4 and CORE[R4] not in self.package.name
+
+    @cached_property
+    def fitting(self) -> Fitting:
+        """The schema as functions; of no definition where the package has no schema."""
+        return Fitting((self.package.schema or {}).get("definitions", {}))
 
     def validator(self, type_name: str) -> Draft6Validator | None:
         """The validator of one type's definition; None where the schema has none."""
@@ -117,7 +124,9 @@ def matches_schema(artefact: Artefact, official: Official) -> Iterator[Fault]:
     """The resource does not fit HL7's JSON Schema (fhir.schema.json of the core package). Only asked where our own
     structure rules found nothing; of several failures the one that explains most is reported."""
     validator = official.validator(artefact.type)
-    errors = list(validator.iter_errors(artefact.resource)) if validator else []
+    if validator is None or official.fitting.fits(artefact.type, artefact.resource):
+        return
+    errors = list(validator.iter_errors(artefact.resource))
     for error in errors:
         best: ValidationError = best_match([error])
         seen = f"{json_name(best.instance)}: {shortened(best.message, 160)}"

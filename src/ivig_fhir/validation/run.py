@@ -13,6 +13,7 @@ from ivig_fhir.problems import problem
 from ivig_fhir.validation import catalogue
 from ivig_fhir.validation.collection import Collection, house_bases, is_contained
 from ivig_fhir.validation.findings import Fault, Finding
+from ivig_fhir.validation.icd10cm import has_icd10cm
 from ivig_fhir.validation.inputs import Reader
 from ivig_fhir.validation.nodes import Artefact
 from ivig_fhir.validation.official import Official, code_is_bound, matches_schema, official_for
@@ -21,7 +22,6 @@ from ivig_fhir.validation.packages import CorePackage, core_packages
 from ivig_fhir.validation.reading import Document
 from ivig_fhir.validation.result import Result, in_order, located
 from ivig_fhir.validation.rules import RULES, SET, Rule, layer
-from ivig_fhir.validation.terminology import icd10cm_table
 from ivig_fhir.validation.versions import Decided, decide
 from ivig_fhir.validation.walk import Walk
 
@@ -159,7 +159,7 @@ def _unchecked(decided: Decided, packages: dict[str, CorePackage], artefacts: li
         f"not checked for {version}: HL7's JSON Schema and required bindings (no core package; docs/validate.md)"
         for version in missing
     ]
-    if icd10cm_table() is None and any(_has_icd10cm(artefact) for artefact in artefacts):
+    if not has_icd10cm() and any(_has_icd10cm(artefact) for artefact in artefacts):
         notes.append("not checked: whether ICD-10-CM codes exist (pip install simple-icd-10-cm)")
     return notes
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from ivig_fhir.fhir import ICD10CM, LOINC, SCT
@@ -13,6 +11,7 @@ from ivig_fhir.knowledge.terminology import system_of
 from ivig_fhir.validation.codes import loinc_fault, snomed_fault
 from ivig_fhir.validation.collection import Collection
 from ivig_fhir.validation.findings import Fault, Path
+from ivig_fhir.validation.icd10cm import icd10cm_codes, is_icd10cm
 from ivig_fhir.validation.invariants import Value, items, text, within
 from ivig_fhir.validation.membership import code_system, enumerated, expanded
 from ivig_fhir.validation.nodes import Node
@@ -142,22 +141,14 @@ def _is_partial(expansion: Value) -> bool:
     return bool(names & {"filter", "count", "offset", "limitedExpansion"}) or _has_unclosed(expansion)
 
 
-def icd10cm_table() -> ModuleType | None:
-    """The optional package simple-icd-10-cm, or None where it is not installed."""
-    try:
-        return import_module("simple_icd_10_cm")
-    except ImportError:
-        return None
-
-
 @rule("icd10cm-unknown", on=SET)
 def icd10cm_exists(collection: Collection) -> Iterator[Fault]:
     """An ICD-10-CM code is not in the code system. Looked up only where the package simple-icd-10-cm is installed;
     otherwise the report says that these codes were not checked."""
-    table = icd10cm_table()
-    for node in collection.nodes(*CODED) if table else ():
+    codes = icd10cm_codes()
+    for node in collection.nodes(*CODED) if codes else ():
         for steps, system, code, _ in codes_at(node):
-            if system == ICD10CM and code and table is not None and not table.is_valid_item(code):
+            if system == ICD10CM and code and codes is not None and not is_icd10cm(code, codes):
                 yield node.fault(*steps, seen=f"{code}, which ICD-10-CM does not have")
 
 
