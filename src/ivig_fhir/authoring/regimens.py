@@ -41,7 +41,7 @@ def _concept(item: Regimen, guidance: Guidance) -> dict[str, object]:
         rate_initial=item.rate_initial,
         rate_max=item.rate_max,
         against=item.against,
-        status=item.status,
+        standing=item.status,  # status is a property of FHIR itself, a code
         source=item.source,
         source_says=source.short or source.title,
         citation=source.citation or source.title,
