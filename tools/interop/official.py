@@ -38,7 +38,9 @@ def main(given: list[str]) -> int:
     unexplained = [item for run in runs.values() for item in run.findings if not _explain(item, entries, counts)]
     unneeded = [entry for place, entry in enumerate(entries) if not any(at == place for at, _ in counts)]
     for item in unexplained[:50]:
-        print(f"not explained: {item.tool} {item.edition} {Path(item.file).name} {item.path}: {item.severity} {item.id} {item.message[:300]}")
+        print(
+            f"not explained: {item.tool} {item.edition} {Path(item.file).name} {item.path}: {item.severity} {item.id} {item.message[:300]}"
+        )
     for entry in unneeded:
         print(f"explained, but nothing says it any more: {entry['says']} ({', '.join(entry['tools'])})")
     table = _table(runs, entries, counts)
@@ -80,7 +82,9 @@ def _table(runs: dict[Key, Judgement], entries: list[dict[str, Any]], counts: Co
         says = entry["says"] + (" (error)" if entry.get("severity") == "error" else "")
         rows.append(f"| {says} | {' | '.join(cells)} | {' '.join(entry['why'].split())} |")
     hints = [str(sum(item.severity == "information" for item in run.findings)) for run in runs.values()]
-    rows.append(f"| information | {' | '.join(hints)} | that there is no terminology server; properties without a URI |")
+    rows.append(
+        f"| information | {' | '.join(hints)} | that there is no terminology server; properties without a URI |"
+    )
     return "\n".join(rows) + "\n"
 
 

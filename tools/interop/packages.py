@@ -53,7 +53,9 @@ def tarball(name: str) -> Path:
         npm = shutil.which("npm")
         if npm is None:
             raise Missing(f"npm, to fetch {name}")
-        done = subprocess.run([npm, "pack", "--silent", name], cwd=TARBALLS, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [npm, "pack", "--silent", name], cwd=TARBALLS, capture_output=True, text=True, check=False
+        )
         if done.returncode or not path.exists():
             raise Missing(f"{name} from npm: {done.stderr.strip()[-200:]}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
