@@ -19,6 +19,8 @@ EXAMPLES = ROOT / "tests" / "examples"
 PLAN = EXAMPLES / "invalid" / "required-binding" / "example.json"
 WARNED = EXAMPLES / "invalid" / "cnl-0" / "example.json"
 FINE = EXAMPLES / "valid" / "ext-1" / "example.json"
+HL7 = "http://hl7.org/fhir/StructureDefinition/operationoutcome-"
+DOMAIN = "http://hl7.org/fhir/StructureDefinition/DomainResource"
 Run = Callable[..., Result]
 
 
@@ -167,3 +169,106 @@ def test_a_relative_path_is_reported_as_it_was_given(run: Run, tmp_path: Path) -
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "plan.json").write_bytes(PLAN.read_bytes())
     assert run("content").output.startswith(os.path.join("content", "plan.json") + ":8:3: error")  # noqa: PTH118
+
+
+# what validator 6.7.9 wrote of two files, shortened
+SAID_BY_HL7 = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {
+            "resource": {
+                "resourceType": "OperationOutcome",
+                "extension": [{"url": f"{HL7}file", "valueString": "000000.json"}],
+                "issue": [
+                    {
+                        "extension": [
+                            {"url": f"{HL7}issue-line", "valueInteger": 8},
+                            {"url": f"{HL7}issue-col", "valueInteger": 21},
+                            {"url": f"{HL7}message-id", "valueCode": "Terminology_TX_NoValid_16"},
+                        ],
+                        "severity": "error",
+                        "code": "code-invalid",
+                        "details": {"text": "The value provided ('Active') was not found"},
+                        "expression": ["PlanDefinition.status"],
+                    },
+                    {
+                        "extension": [{"url": f"{HL7}message-id", "valueCode": f"{DOMAIN}#dom-6"}],
+                        "severity": "warning",
+                        "code": "invariant",
+                        "details": {"text": "A resource should have narrative"},
+                        "expression": ["PlanDefinition"],
+                    },
+                ],
+            }
+        },
+        {
+            "resource": {
+                "resourceType": "OperationOutcome",
+                "extension": [{"url": f"{HL7}file", "valueString": "000001.json"}],
+                "issue": [{"severity": "information", "code": "informational", "details": {"text": "All OK"}}],
+            }
+        },
+    ],
+}
+
+
+@pytest.fixture
+def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """A java that does what the given line of shell does; the folder where it leaves what it was called with."""
+
+    def stands_in(line: str) -> Path:
+        program = tmp_path / "bin" / "java"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/called"\ncat 0*.json > "{tmp_path}/given"\n{line}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+        (tmp_path / "validator_cli.jar").touch()
+        return tmp_path
+
+    return stands_in
+
+
+def test_with_hl7_its_findings_stand_beside_ours_at_their_place(run: Run, java: Callable[[str], Path]) -> None:
+    folder = java('cp "$(dirname "$0")/said.json" outcome')
+    (folder / "bin" / "said.json").write_text(json.dumps(SAID_BY_HL7))
+    many = folder / "two.ndjson"
+    many.write_text("\n" + json.dumps(json.loads(PLAN.read_text())) + "\n" + json.dumps(json.loads(FINE.read_text())))
+    jar = folder / "validator_cli.jar"
+    found = run(PLAN, FINE, "--with-hl7", jar, "--format", "json")
+    assert found.exit_code == 1
+    theirs = [item for item in json.loads(found.output)["findings"] if item["layer"] == "hl7"]
+    assert [(item["rule"], item["severity"], item["path"], item["line"], item["column"]) for item in theirs] == [
+        ("hl7-dom-6", "warning", "PlanDefinition", 0, 0),
+        ("hl7-terminology-tx-novalid-16", "error", "PlanDefinition.status", 8, 21),
+    ]
+    assert {item["file"] for item in theirs} == {str(PLAN)}
+    called = (folder / "called").read_text().split()
+    assert called[:4] == ["-jar", str(jar), "000000.json", "000001.json"]
+    assert called[4:] == ["-version", "4.0.1", "-tx", "n/a", "-output", "outcome"]
+    assert (folder / "given").read_text() == PLAN.read_text() + FINE.read_text()
+    for form in ("text", "sarif", "junit", "outcome"):
+        assert "hl7-dom-6" in run(PLAN, FINE, "--with-hl7", jar, "--format", form).output
+    lines = json.loads(run(many, "--with-hl7", jar, "--rule", "hl7", "--format", "json").output)["findings"]
+    assert [item["line"] for item in lines] == [0, 9], "counted from the line of the resource"
+    assert "hl7-dom-6" not in run(PLAN, FINE, "--with-hl7", jar, "--ignore", "hl7-dom-6", "--format", "json").output
+    assert "HL7's validator" in run("--explain", "hl7-dom-6").output
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("echo 'Unable to find a package' >&2; exit 1", "Unable to find a package"),
+        ("echo '{' > outcome", "left no findings"),
+    ],
+)
+def test_an_hl7_validator_that_fails_is_said_and_not_taken_for_silence(
+    run: Run, java: Callable[[str], Path], line: str, seen: str
+) -> None:
+    failed = run(PLAN, "--with-hl7", java(line) / "validator_cli.jar").exception
+    assert isinstance(failed, Problem)
+    assert failed.reported_as.exit_code == 2
+    assert seen in str(failed)
+    nowhere = run(PLAN, "--with-hl7", "nowhere.jar").exception
+    assert isinstance(nowhere, Problem)
+    assert "there is no nowhere.jar" in str(nowhere)

@@ -1,4 +1,4 @@
-"""The corpus: HL7's examples of knowledge artefacts (CC0) and mutants of them, each with the verdict of HL7's validator.
+"""The corpus: HL7's examples of knowledge artefacts (CC0) and mutants of them, with the verdicts of HL7's validator.
 
 Committed are the recipes and the verdicts (verdicts.tsv), not the files: they are made again from the npm packages of
 the examples. Half of the mutants, by hash, is for writing rules (training); the other half is measured (measured).
@@ -174,14 +174,12 @@ def measure(listing: bool) -> None:
 def _print(counts: Counter[tuple[str, str, bool]], kinds: Counter[tuple[str, str]]) -> None:
     for half in ("training", "measured"):
         caught, missed = counts[half, "invalid", True], counts[half, "invalid", False]
+        refused, passed = counts[half, "valid", True], counts[half, "valid", False]
         share = caught / (caught + missed) if caught + missed else 0
         print(f"{half}: {caught} of {caught + missed} invalid mutants caught ({share:.1%}); ", end="")
-        print(
-            f"{counts[half, 'valid', True]} of {counts[half, 'valid', True] + counts[half, 'valid', False]} valid ones refused"
-        )
-    print(
-        f"examples as published: {counts['valid', 'valid', True]} of {sum(counts['valid', 'valid', x] for x in (True, False))} refused"
-    )
+        print(f"{refused} of {refused + passed} valid ones refused")
+    refused, passed = counts["valid", "valid", True], counts["valid", "valid", False]
+    print(f"examples as published: {refused} of {refused + passed} refused")
     for (half, text), count in sorted(kinds.items()):
         print(f"  {half} {text} {count}")
 

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from java import build
-from packages import ROOT, WORK, Missing
+from java import build, definitions
+from packages import ROOT, STAND_INS, WORK, Missing, install
 
 START_WITHIN = 300  # seconds
 JSON = "application/fhir+json"
@@ -32,6 +32,7 @@ Resource = dict[str, Any]
 def main() -> int:
     """Load, search, expand, validate, apply; the exit code."""
     try:
+        install()
         jar = build("server")
     except Missing as missing:
         print(f"HAPI server: not run. It lacks {missing}")
@@ -85,16 +86,17 @@ def _served(jar: Path) -> Iterator[_Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["java", "-Xmx3g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-jar", jar, str(port)]
+    log = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    command = ["java", "-Xmx3g", log, "-jar", jar, str(port), *definitions("r4"), STAND_INS]
     WORK.mkdir(parents=True, exist_ok=True)
-    log = WORK / "server.log"
+    told = WORK / "server.log"
     started = time.monotonic()
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+    with told.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
             server = _Server(port)
-            while "\nready" not in "\n" + log.read_text("utf-8"):
+            while "\nready" not in "\n" + told.read_text("utf-8"):
                 if process.poll() is not None or time.monotonic() - started > START_WITHIN:
-                    raise SystemExit(f"the server did not start: {log}")
+                    raise SystemExit(f"the server did not start: {told}")
                 time.sleep(1)
             server.seconds = time.monotonic() - started
             yield server

@@ -70,7 +70,7 @@ def judge(tool: str, edition: str, files: Iterable[Path], known: Iterable[Path] 
     listed.write_text("".join(f"{file}\n" for file in files), "utf-8")
     folders = [*known, STAND_INS]
     if tool == "hapi":
-        folders += [CACHE / name / "package" for name in _for_hapi(edition)]
+        folders += definitions(edition)
     command = ["java", f"-Xmx{HEAP}", f"-Duser.home={HOME}", "-jar", jar, tool, VERSIONS[edition], output, listed]
     timed = ["/usr/bin/time", "-f", "%M KB"] if Path("/usr/bin/time").exists() else []
     done = subprocess.run([*timed, *command, *folders], capture_output=True, text=True, check=False)
@@ -82,9 +82,11 @@ def judge(tool: str, edition: str, files: Iterable[Path], known: Iterable[Path] 
     return Judgement(found, last["seconds"], last["seconds_until_ready"], int(kilobytes) / 1024)
 
 
-def _for_hapi(edition: str) -> tuple[str, ...]:
+def definitions(edition: str) -> list[Path]:
+    """The folders of HL7's terminology and extensions of today, and of the elements of R5, for HAPI."""
     extensions = f"hl7.fhir.uv.extensions.{edition}#5.3.0-ballot-tc1"
-    return f"hl7.terminology.{edition}#7.0.1", extensions, "hl7.fhir.xver-extensions#0.1.0"
+    names = (f"hl7.terminology.{edition}#7.0.1", extensions, "hl7.fhir.xver-extensions#0.1.0")
+    return [CACHE / name / "package" for name in names]
 
 
 def _said(tool: str, edition: str, line: dict[str, Any]) -> Said:

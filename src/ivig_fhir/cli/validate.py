@@ -36,6 +36,9 @@ _MANY = 100  # documents from which on progress is shown
 @click.option("--context", multiple=True, help="Files that resolve links and are not checked.")
 @click.option("--package", "packages", multiple=True, help="FHIR core package (.tgz) with HL7's definitions.")
 @click.option("--cache", help="Folder of FHIR packages.  [default: ~/.fhir/packages]")
+@click.option(
+    "--with-hl7", envvar="HL7_VALIDATOR_JAR", show_envvar=True, help="HL7's validator_cli.jar, to add its findings."
+)
 @click.option("--max-size", type=int, help="Megabytes of the largest file.  [default: 64]")
 @click.option("--config", type=FILE, help="ivig-fhir.toml or pyproject.toml.  [default: those of this folder]")
 @click.option("--explain", metavar="RULE", help="What a rule asks for, and why.")
@@ -105,11 +108,13 @@ def _report(result: Result, form: str, fail_on: str, level: str) -> str:
 
 
 def _explained(name: str) -> str:
-    from ivig_fhir.validation.rules import RULES
+    from ivig_fhir.validation.hl7 import rule_of
 
-    rule = RULES.get(name)
-    if rule is None:
-        raise problem("malformed", "rule", f'there is no rule "{name}"', hint="ivig-fhir validate --list-rules")
+    try:
+        rule = rule_of(name)
+    except KeyError as unknown:
+        hint = "ivig-fhir validate --list-rules"
+        raise problem("malformed", "rule", f'there is no rule "{name}"', hint=hint) from unknown
     severity = rule.severity if rule.severity == rule.elsewhere else f"{rule.severity} (elsewhere {rule.elsewhere})"
     return f"{rule.id}: {rule.layer}, {severity}\n\n{rule.explanation}"
 

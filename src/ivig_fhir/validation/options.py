@@ -11,6 +11,7 @@ from typing import Any
 from ivig_fhir.problems import problem
 from ivig_fhir.validation.elements import VERSIONS
 from ivig_fhir.validation.findings import SEVERITIES
+from ivig_fhir.validation.hl7 import LAYER, PREFIX, rule_of
 from ivig_fhir.validation.packages import CACHE
 from ivig_fhir.validation.rules import RULES
 from ivig_fhir.validation.versions import version_of
@@ -25,7 +26,8 @@ class Options:
     """`rules`: only these (ids or layers). `ignore`: ids, layers, or id:glob of files. `strict`: canonical bases
     whose content is held to the house rules. `external`: URL prefixes that are defined elsewhere. `context`: files
     that resolve links and are not checked. `packages`: FHIR core packages (.tgz). `cache`: the folder of those that
-    FHIR tools have fetched. `fhir_version`: where a file states none. `max_size`: megabytes."""
+    FHIR tools have fetched. `fhir_version`: where a file states none. `max_size`: megabytes.
+    `with_hl7`: the jar of HL7's validator, whose findings are added."""
 
     rules: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -37,10 +39,11 @@ class Options:
     cache: str = str(CACHE)
     fail_on: str = "error"
     max_size: int = 64
+    with_hl7: str = ""
 
     def wants(self, rule: str, file: str) -> bool:
         """Whether findings of a rule in a file are reported."""
-        names = (rule, RULES[rule].layer)
+        names = (rule, rule_of(rule).layer)
         if self.rules and not set(names) & set(self.rules):
             return False
         for item in self.ignore:
@@ -56,9 +59,10 @@ def checked(options: Options) -> Options:
         raise problem("malformed", "fail-on", f'is "{options.fail_on}"', ", ".join(SEVERITIES))
     if options.fhir_version and not version_of(options.fhir_version):
         raise problem("malformed", "fhir-version", f'is "{options.fhir_version}"', ", ".join(VERSIONS.values()))
-    known = set(RULES) | {item.layer for item in RULES.values()}
+    known = {LAYER, *RULES, *(item.layer for item in RULES.values())}
     for item in (*options.rules, *options.ignore):
-        if item.partition(":")[0] not in known:
+        name = item.partition(":")[0]
+        if name not in known and not name.startswith(PREFIX):
             raise problem(
                 "malformed", "rule", f'there is no rule or layer "{item}"', hint="ivig-fhir validate --list-rules"
             )

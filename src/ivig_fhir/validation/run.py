@@ -13,6 +13,7 @@ from ivig_fhir.problems import problem
 from ivig_fhir.validation import catalogue
 from ivig_fhir.validation.collection import Collection, house_bases, is_contained
 from ivig_fhir.validation.findings import Fault, Finding
+from ivig_fhir.validation.hl7 import hl7_findings
 from ivig_fhir.validation.icd10cm import has_icd10cm
 from ivig_fhir.validation.inputs import Reader
 from ivig_fhir.validation.nodes import Artefact
@@ -117,6 +118,8 @@ def validate(paths: Iterable[str | Path], options: Options | None = None, progre
     packages = {version: found for version, found in _speaking(decided, options).items() if found is not None}
     run.look(collection, packages)
     findings = [*reader.findings, *located(run.faults)]
+    if options.with_hl7:
+        findings += hl7_findings(options.with_hl7, zip(documents, decided.versions, strict=True))
     notes = (*decided.notes, *_unchecked(decided, packages, run.artefacts))
     return Result(
         in_order(findings, options.wants),

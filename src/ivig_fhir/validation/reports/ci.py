@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 from ivig_fhir import __version__
 from ivig_fhir.fhir import dumps
 from ivig_fhir.validation.findings import ERROR, INFORMATION, Finding
+from ivig_fhir.validation.hl7 import rule_of
 from ivig_fhir.validation.result import Result, up_to
-from ivig_fhir.validation.rules import RULES
 
 _LEVELS = {"error": "error", "warning": "warning", "information": "note"}
 
@@ -62,7 +62,7 @@ def sarif_report(result: Result) -> str:
 
 
 def _rule(name: str) -> dict[str, Any]:
-    rule = RULES[name]
+    rule = rule_of(name)
     return {
         "id": name,
         "shortDescription": {"text": rule.explanation.partition(". ")[0].rstrip(".") + "."},

@@ -7,8 +7,8 @@ from typing import Any
 
 from ivig_fhir.fhir import CORE, dumps
 from ivig_fhir.validation.findings import SEVERITIES, Finding
+from ivig_fhir.validation.hl7 import rule_of
 from ivig_fhir.validation.result import Result
-from ivig_fhir.validation.rules import RULES
 
 # layer or rule -> issue-type of FHIR
 _ISSUE_TYPES = {
@@ -22,6 +22,7 @@ _ISSUE_TYPES = {
     "evidence": "business-rule",
     "profiles": "business-rule",
     "official": "structure",
+    "hl7": "processing",
     "required-element": "required",
     "required-binding": "code-invalid",
     "official-binding": "code-invalid",
@@ -37,7 +38,7 @@ _ISSUE_COLUMN = f"{CORE}/operationoutcome-issue-col"
 def json_report(result: Result) -> str:
     """Everything as JSON: counts, notes, and each finding with all of its members."""
     counts = {severity: result.count(severity) for severity in SEVERITIES}
-    findings = [asdict(finding) | {"layer": RULES[finding.rule].layer} for finding in result.findings]
+    findings = [asdict(finding) | {"layer": rule_of(finding.rule).layer} for finding in result.findings]
     report: dict[str, Any] = {"files": len(result.files), "resources": result.artefacts, "counts": counts}
     return dumps(report | {"notes": list(result.notes), "findings": findings})
 
@@ -51,7 +52,7 @@ def outcome_report(result: Result) -> str:
 
 
 def _issue(finding: Finding) -> dict[str, Any]:
-    layer = RULES[finding.rule].layer
+    layer = rule_of(finding.rule).layer
     parts = [finding.seen]
     parts += [f"allowed: {finding.allowed}"] if finding.allowed else []
     parts += [f"hint: {finding.hint}"] if finding.hint else []

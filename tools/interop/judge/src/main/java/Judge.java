@@ -27,6 +27,8 @@ import org.hl7.fhir.utilities.validation.ValidationMessage;
 import org.hl7.fhir.validation.ValidationEngine;
 import org.hl7.fhir.validation.instance.advisor.BasePolicyAdvisorForFullValidation;
 import org.hl7.fhir.validation.service.StandAloneValidatorFetcher;
+import org.hl7.fhir.validation.service.ValidateSourceParameters;
+import org.hl7.fhir.validation.service.ValidationService;
 
 /**
  * The official validators over files: {@code java -jar judge.jar (hl7|hapi) VERSION OUTPUT LIST [FOLDER…]}.
@@ -43,6 +45,10 @@ public final class Judge {
   }
 
   public static void main(String[] given) throws Exception {
+    if (List.of(given).contains("-version")) {
+      asCommand(List.of(given));
+      return;
+    }
     long start = System.nanoTime();
     List<String> folders = List.of(given).subList(4, given.length);
     Engine engine = given[0].equals("hl7") ? hl7(given[1], folders) : hapi(given[1], folders);
@@ -66,6 +72,23 @@ public final class Judge {
     System.exit(0); // threads of the libraries would keep it alive
   }
 
+  /** As HL7's command, with those of its arguments that `ivig-fhir validate --with-hl7` gives: FILE… -version V -output F. */
+  private static void asCommand(List<String> given) throws Exception {
+    List<String> sources = new ArrayList<>();
+    String version = "4.0.1";
+    String output = null;
+    for (int place = 0; place < given.size(); place++) {
+      switch (given.get(place)) {
+        case "-version" -> version = given.get(++place);
+        case "-output" -> output = given.get(++place);
+        case "-tx" -> place++;
+        default -> sources.add(given.get(place));
+      }
+    }
+    new ValidationService().validateSources(hl7Engine(version, List.of()), new ValidateSourceParameters(null, sources, output, null));
+    System.exit(0);
+  }
+
   private static void write(
       PrintWriter out, String file, String severity, String id, int line, int column, String path, String message) {
     Map<String, Object> finding = new LinkedHashMap<>();
@@ -80,7 +103,7 @@ public final class Judge {
   }
 
   /** HL7's engine as its command sets it up, without a terminology server. */
-  private static Engine hl7(String version, List<String> folders) throws Exception {
+  private static ValidationEngine hl7Engine(String version, List<String> folders) throws Exception {
     String core = version.startsWith("5") ? "hl7.fhir.r5.core#5.0.0" : version.startsWith("4.3") ? "hl7.fhir.r4b.core#4.3.0" : "hl7.fhir.r4.core#4.0.1";
     ValidationEngine engine = new ValidationEngine.ValidationEngineBuilder()
         .withVersion(version)
@@ -97,6 +120,11 @@ public final class Judge {
     fetcher.setPolicyAdvisor(new BasePolicyAdvisorForFullValidation(ReferenceValidationPolicy.IGNORE, fetcher.getCheckReferencesTo()));
     engine.setAllowExampleUrls(true);
     engine.prepare();
+    return engine;
+  }
+
+  private static Engine hl7(String version, List<String> folders) throws Exception {
+    ValidationEngine engine = hl7Engine(version, folders);
     return (file, out) -> {
       List<ValidationMessage> messages = new ArrayList<>();
       engine.validate(Files.readAllBytes(Path.of(file)), FhirFormat.JSON, new ArrayList<>(), messages);

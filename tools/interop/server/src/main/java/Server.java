@@ -27,23 +27,30 @@ import ca.uhn.fhir.jpa.provider.IJpaSystemProvider;
 import ca.uhn.fhir.jpa.provider.JpaCapabilityStatementProvider;
 import ca.uhn.fhir.jpa.provider.ValueSetOperationProvider;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
+import ca.uhn.fhir.jpa.search.HapiHSearchAnalysisConfigurers;
 import ca.uhn.fhir.jpa.search.IStaleSearchDeletingSvc;
 import ca.uhn.fhir.jpa.search.StaleSearchDeletingSvcImpl;
 import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.jpa.subscription.submit.config.SubscriptionSubmitterConfig;
 import ca.uhn.fhir.jpa.util.ResourceCountCache;
+import ca.uhn.fhir.jpa.validation.JpaValidationSupportChain;
 import ca.uhn.fhir.rest.api.IResourceSupportedSvc;
 import ca.uhn.fhir.rest.server.RestfulServer;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import jakarta.persistence.EntityManagerFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import javax.sql.DataSource;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.h2.jdbcx.JdbcDataSource;
 import org.hibernate.dialect.Dialect;
+import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport;
 import org.opencds.cqf.fhir.cql.EvaluationSettings;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.annotation.Bean;
@@ -55,7 +62,7 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 import org.springframework.web.context.ContextLoaderListener;
 import org.springframework.web.context.support.AnnotationConfigWebApplicationContext;
 
-/** HAPI's JPA server for R4 with clinical reasoning on loopback, its database in memory: {@code java -jar server.jar PORT}. */
+/** HAPI's JPA server for R4 with clinical reasoning on loopback, all in memory: {@code java -jar server.jar PORT [FOLDER…]}. */
 public final class Server {
 
   public static void main(String[] given) throws Exception {
@@ -81,9 +88,24 @@ public final class Server {
       }
     }), "/fhir/*");
     jetty.start();
-    spring.getBean(RestfulServer.class);
+    spring.getBean(JpaValidationSupportChain.class).addValidationSupport(0, definitions(spring.getBean(FhirContext.class), given));
     System.out.println("ready");
     jetty.join();
+  }
+
+  /** What the folders given after the port define, before what HAPI brings of R4: HL7's extensions of today. */
+  private static PrePopulatedValidationSupport definitions(FhirContext context, String[] given) throws Exception {
+    PrePopulatedValidationSupport found = new PrePopulatedValidationSupport(context);
+    for (String folder : List.of(given).subList(1, given.length)) {
+      try (Stream<Path> files = Files.list(Path.of(folder))) {
+        for (Path file : files.filter(item -> item.getFileName().toString().matches("(CodeSystem|StructureDefinition|ValueSet)-.*[.]json")).sorted().toList()) {
+          found.addResource(context.newJsonParser().parseResource(Files.readString(file)));
+        }
+      }
+      Path paths = Path.of(folder).resolveSibling("other").resolve("xver-paths-5.0.json");
+      if (Files.exists(paths)) found.addBinary(Files.readAllBytes(paths), paths.getFileName().toString());
+    }
+    return found;
   }
 
   @Configuration
@@ -114,6 +136,7 @@ public final class Server {
       found.setAllowExternalReferences(true);
       found.setAllowContainsSearches(true);
       found.setSchedulingDisabled(true);
+      found.setDeferIndexingForCodesystemsOfSize(100_000); // at once: nothing runs on a schedule here
       return found;
     }
 
@@ -148,7 +171,11 @@ public final class Server {
       Properties properties = new Properties();
       properties.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
       properties.put("hibernate.hbm2ddl.auto", "update");
-      properties.put("hibernate.search.enabled", "false");
+      properties.put("hibernate.search.enabled", "true"); // $expand of a whole code system asks it
+      properties.put("hibernate.search.backend.type", "lucene");
+      properties.put("hibernate.search.backend.directory.type", "local-heap");
+      properties.put("hibernate.search.backend.lucene_version", "LUCENE_CURRENT");
+      properties.put("hibernate.search.backend.analysis.configurer", HapiHSearchAnalysisConfigurers.HapiLuceneAnalysisConfigurer.class.getName());
       found.setJpaProperties(properties);
       return found;
     }
