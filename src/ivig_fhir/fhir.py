@@ -98,8 +98,35 @@ def _refuse_constant(name: str) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON with decimals kept exactly, repeated keys and NaN refused. Raises ValueError."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    """JSON in UTF-8 with decimals kept exactly; repeated keys, NaN and halves of characters are refused.
+
+    Raises ValueError, and RecursionError for endless nesting.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    read = json.loads(text, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    if _SURROGATE.search(text):  # half of a character, if its other half is not there: no UTF-8 can be made of it
+        json.dumps(read, ensure_ascii=False, default=str).encode()
+    return read
+
+
+def quoting_nothing(error: Exception) -> str:
+    """What is wrong with a text that is no JSON, without a word of it."""
+    if isinstance(error, RepeatedKey):
+        return "a key stands twice in one object"
+    return "half of a character stands alone" if isinstance(error, UnicodeEncodeError) else str(error)
+
+
+def _decimal(text: str) -> Decimal:
+    """A number that is no integer; one of more digits or places than any measurement has is none (ValueError)."""
+    value = Decimal(text)
+    if len(text) > MOST_DIGITS or abs(value.adjusted()) > MOST_DIGITS:
+        raise ValueError(f"a number of more than {MOST_DIGITS} digits")
+    return value
+
+
+MOST_DIGITS = 100
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _plain(value: Any) -> Any:

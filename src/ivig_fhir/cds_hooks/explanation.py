@@ -77,7 +77,7 @@ def explain(inquiry: Inquiry, responder: Responder) -> Explanation:
         evaluation = replace(evaluation, cards=())
     plans = {plan.topic: plan for plan in content.plans}
     if inquiry.topic and inquiry.topic not in plans:
-        raise problem("malformed", "topic", f"is {inquiry.topic!r:.40}", ", ".join(plans))
+        raise problem("malformed", "topic", "is none of the module", ", ".join(plans))
     search = Search(responder, inquiry.request, record, inquiry.at)
     return Explanation(
         inquiry,

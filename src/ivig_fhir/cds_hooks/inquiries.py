@@ -17,8 +17,8 @@ from typing import Any
 from ivig_fhir.cds_hooks.cards import EXTENSION
 from ivig_fhir.cds_hooks.discovery import served_hooks
 from ivig_fhir.cds_hooks.patient_bundles import entries_of, patient_of, prefetch_of
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, HookRequest, read_request
-from ivig_fhir.fhir import Resource, as_list, compact, loads, reference_to
+from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, HookRequest, request_of
+from ivig_fhir.fhir import Resource, as_list, compact, loads, quoting_nothing, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem
 
@@ -68,17 +68,16 @@ def read_inquiry(body: bytes, asked: Asked, today: date, content: Content) -> In
         raise problem("malformed", "body", "is neither a request nor a Bundle", ALLOWED)
     else:
         document = _changed(document, asked)
+        _check_hook(document["hook"], content)
     at = asked.at or _stated_day(document)
-    return Inquiry(
-        document, read_request(compact(document).encode(), str(document["hook"])), _day(at, today), asked.topic
-    )
+    return Inquiry(document, request_of(document, document["hook"]), _day(at, today), asked.topic)
 
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
         read = loads(body)
     except (ValueError, RecursionError) as error:
-        raise problem("malformed", "body", f"is no JSON: {error}", ALLOWED) from error
+        raise problem("malformed", "body", f"is no JSON: {quoting_nothing(error)}", ALLOWED) from error
     if not isinstance(read, dict):
         raise problem("malformed", "body", f"is a {type(read).__name__}", ALLOWED)
     return read
@@ -118,7 +117,7 @@ def _day(text: str, today: date) -> date:
     try:
         return date.fromisoformat(text) if text else today
     except ValueError as error:
-        raise problem("malformed", "at", f"is {text!r:.40}", "a day such as 2026-03-02") from error
+        raise problem("malformed", "at", "is no day", "a day such as 2026-03-02") from error
 
 
 def _changed(document: dict[str, Any], asked: Asked) -> dict[str, Any]:
@@ -154,11 +153,15 @@ def _bundle(resources: Iterable[Resource], kind: str) -> Resource:
     return {"resourceType": "Bundle", "type": kind, "entry": [{"resource": item} for item in resources]}
 
 
+def _check_hook(hook: Any, content: Content) -> None:
+    hooks = served_hooks(content)
+    if hook not in hooks:
+        raise problem("malformed", "hook", "is none that is served", ", ".join(hooks), "a Bundle does not say it")
+
+
 def request_of_bundle(bundle: Resource, asked: Asked, content: Content) -> dict[str, Any]:
     """The request that an EHR with just these resources would send. Raises Problem('malformed' or 'unusable')."""
-    hooks = served_hooks(content)
-    if asked.hook not in hooks:
-        raise problem("malformed", "hook", f"is {asked.hook!r}", ", ".join(hooks), "a Bundle does not say it")
+    _check_hook(asked.hook, content)
     entries = entries_of(bundle)
     patient = patient_of(entries)
     identifier = str(patient.get("id", ""))
@@ -182,7 +185,7 @@ def orders_of(text: str | bytes) -> tuple[Resource, ...]:
         read = loads(text)
     except (ValueError, RecursionError) as error:
         raise problem(
-            "malformed", "orders", f"is no JSON: {error}", "a resource, a list of them, or a Bundle"
+            "malformed", "orders", f"is no JSON: {quoting_nothing(error)}", "a resource, a list of them, or a Bundle"
         ) from error
     items = _of_bundle(read) if _is_bundle(read) else as_list(read)
     if not all(isinstance(item, dict) and isinstance(item.get("resourceType"), str) for item in items):

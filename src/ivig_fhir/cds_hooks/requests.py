@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ivig_fhir.engine.record import PatientRecord, Subject, medications_of, read_record
-from ivig_fhir.fhir import Resource, as_list, loads, reference_to
+from ivig_fhir.fhir import Resource, as_list, loads, quoting_nothing, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import PrefetchKey
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
@@ -46,14 +46,21 @@ def read_request(body: bytes, hook: str) -> HookRequest:
     try:
         request = loads(body)
     except (ValueError, RecursionError) as error:
-        raise problem("malformed", "body", f"is no JSON: {error}", "a CDS Hooks request as a JSON object") from error
+        seen = f"is no JSON: {quoting_nothing(error)}"
+        raise problem("malformed", "body", seen, "a CDS Hooks request as a JSON object") from error
+    return request_of(request, hook)
+
+
+def request_of(request: Any, hook: str) -> HookRequest:
+    """The same of a body that was read already. Raises Problem('malformed')."""
     if not isinstance(request, dict):
         raise problem("malformed", "body", f"is a {type(request).__name__}", "a CDS Hooks request as a JSON object")
     issues: list[Issue] = []
     context = _object(request, "context", issues)
     _text(request, "hookInstance", issues)
     if request.get("hook") != hook:
-        issues.append(Issue("hook", f"is {request.get('hook')!r}", repr(hook), "each service serves one hook"))
+        seen = "is absent" if request.get("hook") is None else "is another"
+        issues.append(Issue("hook", seen, repr(hook), "each service serves one hook"))
     _text(context, "userId", issues, "context.")
     _text(context, "patientId", issues, "context.")
     prefetch = request.get("prefetch") or {}
@@ -210,7 +217,7 @@ def _read_key(prefetch: Mapping[str, Any], key: PrefetchKey, pages: _Pages) -> N
     elif kind == key.type:
         pages.found[key.key] = [value]
     else:
-        seen = f"holds a {kind}" if kind else "holds no resource"
+        seen = "holds a resource of another type" if kind else "holds no resource"
         raise problem("unusable", where, seen, f"null, a {key.type}, a Bundle of them, or an OperationOutcome")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ivig_fhir.fhir import Resource, as_list, reference_to
 from ivig_fhir.problems import problem
@@ -195,9 +196,11 @@ def medication_concepts(request: Resource, medications: dict[str, Resource]) -> 
     if isinstance(request.get("medicationCodeableConcept"), dict):
         return [request["medicationCodeableConcept"]]
     pointer = request.get("medicationReference")
-    reference = pointer.get("reference", "") if isinstance(pointer, dict) else ""
+    reference = pointer.get("reference") if isinstance(pointer, dict) else None
+    if not isinstance(reference, str):
+        return []
     if reference.startswith("#"):
-        named = [item for item in as_list(request.get("contained")) if f"#{item.get('id')}" == reference]
+        named = [item for item in _objects(request.get("contained")) if f"#{item.get('id')}" == reference]
         medication = named[0] if named else None
     else:
         relative = "/".join(reference.split("/")[-2:])
@@ -205,6 +208,10 @@ def medication_concepts(request: Resource, medications: dict[str, Resource]) -> 
     if medication is None:
         return []
     concepts = [medication.get("code")] + [
-        item.get("itemCodeableConcept") for item in as_list(medication.get("ingredient"))
+        item.get("itemCodeableConcept") for item in _objects(medication.get("ingredient"))
     ]
     return [item for item in concepts if isinstance(item, dict)]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in as_list(value) if isinstance(item, dict)]

@@ -43,7 +43,7 @@ class Publication:
             if name in (plan.topic, slug(plan.title)):
                 return plan
         known = ", ".join(slug(plan.title) for plan in self.content.plans)
-        raise problem("not-found", "guidance", f"there is no topic {name!r}", known)
+        raise problem("not-found", "guidance", "there is no such topic", known)
 
     def words(self, code_system: str) -> list[Word]:
         """The concepts of a code system of the module that may be absent."""

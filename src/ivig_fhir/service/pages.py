@@ -94,12 +94,12 @@ def _guidance(routes: Blueprint, pages: Pages) -> None:
             return _page(topic(name, _reader()))
         except Problem as unknown:
             issues = [str(issue) for issue in unknown.outcome.issues]
-            return _page(pages.problem("There is no such page", issues, f"guidance/{name}"), 404)
+            return _page(pages.problem("There is no such page", issues, "guidance/x"), 404)
 
     @routes.get("/codes/<name>")
     def codes_of(name: str) -> Response:
         if pages.publication.find(R4, "ValueSet", name) is None:
-            return _page(pages.problem("There is no such page", [f"there is no value set {name!r}"], "codes/x"), 404)
+            return _page(pages.problem("There is no such page", ["there is no such value set"], "codes/x"), 404)
         return _page(codes(name))
 
     routes.add_url_rule("/about", "about", lambda: _page(about()))
@@ -114,7 +114,7 @@ def _resources(routes: Blueprint, pages: Pages, definitions: Path) -> None:
     def resource(edition: str, name: str) -> Response:
         resource_type, _, identifier = name.partition("-")
         if pages.publication.find(edition, resource_type, identifier) is None:
-            raise problem("not-found", "request", f"there is no {resource_type}/{identifier} in {edition}")
+            raise problem("not-found", "request", "there is no such resource")
         committed = (definitions / edition / f"{name}.json").read_bytes()
         return Response(committed, mimetype="application/json")
 
@@ -125,7 +125,7 @@ def _resources(routes: Blueprint, pages: Pages, definitions: Path) -> None:
     @routes.get("/static/<name>")
     def asset(name: str) -> Response:
         if name not in files:
-            raise problem("not-found", "request", f"there is no file {name!r}", ", ".join(files))
+            raise problem("not-found", "request", "there is no such file", ", ".join(files))
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         response = Response(files[name], mimetype=kind)
         response.headers["Cache-Control"] = UNCHANGED
