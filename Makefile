@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples
+.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples fuzz
 
 serve: $(READY)
 	@echo "Pages:     http://$(BIND)/guidance"
@@ -58,6 +58,11 @@ browser: $(READY)
 	$(BIN)/pip install --quiet --editable '.[browser]'
 	cd tests/browser && npm install --no-package-lock --no-fund --no-audit --silent
 	$(BIN)/python -m pytest tests/browser/pages_in_chromium.py
+
+# What clients may send, at length: schemathesis and hypothesis against a running server; some minutes.
+fuzz: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,fuzz]'
+	$(BIN)/python tools/fuzz.py $(ROUNDS)
 
 # The patients that /try offers, out of the cases.
 examples: $(READY)

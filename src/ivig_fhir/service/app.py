@@ -24,6 +24,7 @@ from ivig_fhir.service.cors import allow_origins
 from ivig_fhir.service.feedback import Shown, feedback_blueprint, open_store
 from ivig_fhir.service.fhir_client import FhirAccess
 from ivig_fhir.service.metrics import Metrics
+from ivig_fhir.service.openapi import openapi_blueprint
 from ivig_fhir.service.operations import observe, operations_blueprint
 from ivig_fhir.service.pages import pages_blueprint
 from ivig_fhir.service.routes import Service, hooks_blueprint
@@ -80,6 +81,7 @@ def create_app(
     app.register_blueprint(hooks_blueprint(service))
     app.register_blueprint(feedback_blueprint(shown, content, settings))
     app.register_blueprint(operations_blueprint(content, shown.metrics))
+    app.register_blueprint(openapi_blueprint(content, settings))
     app.register_blueprint(pages_blueprint(content, responder, settings, clock))
     app.register_error_handler(Exception, _answer_failure)
     return app

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
@@ -20,7 +20,7 @@ from ivig_fhir.pages.playground import Form, Outcome, form_of, inquiry_of, outco
 from ivig_fhir.pages.rendering import Pages
 from ivig_fhir.pages.wording import Wording
 from ivig_fhir.problems import Problem
-from ivig_fhir.service.bodies import json_body
+from ivig_fhir.service.bodies import form_body, json_body
 from ivig_fhir.service.settings import Settings
 
 FIELDS = ("record", "orders", "hook", "at", "reader", "topic", "example")
@@ -45,12 +45,12 @@ def playground_blueprint(
 
     @routes.post("/try")
     def tried() -> Response:
-        request.max_form_memory_size = settings.max_request_bytes
-        form = _form(request.form)
+        sent = form_body(settings.max_request_bytes)
+        form = _form(sent)
         if form is None:
             return empty()
         try:
-            form = with_facts(form, request.form.get("facts", ""))
+            form = with_facts(form, sent.get("facts", ""))
             return _kept_nowhere(pages.playground(form, settings.public_url, run(form)))
         except Problem as stopped:
             issues = tuple(str(issue) for issue in stopped.outcome.issues)

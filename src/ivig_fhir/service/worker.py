@@ -10,21 +10,34 @@ document: the reason for its upper bound in pyproject.toml.
 
 from __future__ import annotations
 
+import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http import errors
 from gunicorn.workers import gthread
 
+from ivig_fhir.fhir import dumps
+from ivig_fhir.problems import operation_outcome, problem
 from ivig_fhir.service.operations import ARRIVED, MAX_IN_FLIGHT, RECEIVE_SECONDS, REFUSE
 
 REFUSING_THREADS = CLOSING_THREADS = 2
 LINGER_SECONDS, LINGER_BYTES = 0.5, 10_000_000  # what a client may still send while it reads its answer
+
+log = logging.getLogger("ivig_fhir")
+_STATUS = {
+    errors.LimitRequestLine: (414, "URI Too Long"),
+    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
+    errors.ExpectationFailed: (417, "Expectation Failed"),
+}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -94,13 +107,22 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._own.conn = conn
         return super().handle(conn)
 
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:  # noqa: ARG002
+        """See gunicorn. It would log what was sent and send it back, as a page."""
+        bug = not isinstance(exc, (errors.ParseException, ssl.SSLError))
+        status, reason = (500, "Internal Server Error") if bug else _STATUS.get(type(exc), (400, "Bad Request"))
+        log.log(logging.ERROR if bug else logging.WARNING, "no request: %s", type(exc).__name__)
+        said = problem("bug" if bug else "malformed", "request", "is no HTTP/1.1 that this server reads")
+        body = dumps(operation_outcome(said)).encode()
+        head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/fhir+json\r\n"
+        with suppress(OSError):
+            util.write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
     def murder_pending(self) -> None:
         """See gunicorn: every second. What should have arrived by now does not any more."""
         super().murder_pending()
         latest = time.monotonic() - self._receive
         for conn in [item for item in self._held if item.arrived < latest]:
-            try:
+            with suppress(OSError):  # closed meanwhile
                 # not SSLSocket.shutdown: that would go on in plain text. The answer, if one is due, can still be sent
                 socket.socket.shutdown(conn.sock, socket.SHUT_RD)
-            except OSError:  # closed meanwhile
-                continue
