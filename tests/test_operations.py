@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,26 @@ def test_health_and_readiness_say_which_content_is_served(client: FlaskClient, c
     assert client.get("/healthz").json == {"status": "ok"}
     ready = client.get("/readyz").json
     assert (ready["module"], ready["contentHash"]) == (content.version, content.definitions.content_hash)
+    assert (ready["codeMap"], ready["writable"]) == (0, [])
+
+
+def test_readiness_says_when_the_store_or_the_list_of_used_tokens_cannot_be_written(
+    tmp_path: Path, content: Content, lines: Lines
+) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps(tokens.key_set("es")), "utf-8")
+    (tmp_path / "issuers.json").write_text(json.dumps({"issuers": {ISSUER: {"keys": "keys.json"}}}), "utf-8")
+    files = {"store": tmp_path / "store.sqlite", "replay_store": tmp_path / "replay.sqlite"}
+    chosen = Settings(require_auth=True, trusted_issuers=tmp_path / "issuers.json", **files)
+    client = create_app(chosen, content=content).test_client()
+    assert client.get("/readyz").json["writable"] == ["IVIG_FHIR_REPLAY_STORE", "IVIG_FHIR_STORE"]
+    for name, path in files.items():
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            refused = client.get("/readyz")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert f"IVIG_FHIR_{name.upper()}: cannot be written" in refused.text
+        assert f"not ready: IVIG_FHIR_{name.upper()}" in lines.everything
+    assert client.get("/readyz").status_code == 200
 
 
 def test_metrics_count_requests_cards_and_units_in_the_text_format(content: Content) -> None:

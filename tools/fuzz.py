@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from live import serving
+from live import serving  # noqa: E402 - beside the tests
 
 # not: that every request which the document does not foresee is refused; unknown members are ignored (CH-40)
 CHECKS = (

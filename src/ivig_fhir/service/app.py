@@ -80,11 +80,17 @@ def create_app(
     _guard(app, gate)
     app.register_blueprint(hooks_blueprint(service))
     app.register_blueprint(feedback_blueprint(shown, content, settings))
-    app.register_blueprint(operations_blueprint(content, shown.metrics))
+    app.register_blueprint(operations_blueprint(content, shown.metrics, _probes(shown, gate)))
     app.register_blueprint(openapi_blueprint(content, settings))
     app.register_blueprint(pages_blueprint(content, responder, settings, clock))
     app.register_error_handler(Exception, _answer_failure)
     return app
+
+
+def _probes(shown: Shown, gate: Gate | None) -> dict[str, Callable[[], None]]:
+    """What /readyz tries: the files that are written, if any."""
+    store = {"IVIG_FHIR_STORE": shown.store.probe} if shown.store else {}
+    return store | ({"IVIG_FHIR_REPLAY_STORE": gate.probe} if gate else {})
 
 
 def _of_the_site(content: Content, settings: Settings) -> Content:

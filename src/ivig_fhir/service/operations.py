@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +20,10 @@ from flask import Blueprint, Flask, Response, g, has_request_context, request
 
 from ivig_fhir.cds_hooks.discovery import hook_of
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.problems import problem
+from ivig_fhir.problems import Problem, problem
 from ivig_fhir.service.metrics import Metrics
 from ivig_fhir.service.settings import Settings
+from ivig_fhir.service.store import StoreFailed
 
 log = logging.getLogger("ivig_fhir")
 access_log = logging.getLogger("ivig_fhir.access")
@@ -34,8 +36,11 @@ MAX_IN_FLIGHT, RECEIVE_SECONDS = "MAX_IN_FLIGHT", "RECEIVE_SECONDS"  # in app.co
 ARRIVED, REFUSE = "ivig_fhir.arrived", "ivig_fhir.refuse"
 
 
-def operations_blueprint(content: Content, metrics: Metrics) -> Blueprint:
-    """/healthz, /readyz, /metrics; meant for the inside of a network."""
+def operations_blueprint(content: Content, metrics: Metrics, probes: Mapping[str, Callable[[], None]]) -> Blueprint:
+    """/healthz, /readyz, /metrics; meant for the inside of a network.
+
+    `probes`: by name, what must work for requests to be answered; each raises StoreFailed or Problem when it does not.
+    """
     routes = Blueprint("operations", __name__)
     ready = {
         "status": "ready",
@@ -43,6 +48,7 @@ def operations_blueprint(content: Content, metrics: Metrics) -> Blueprint:
         "contentHash": content.definitions.content_hash,
         "topics": len(content.topics),
         "codeMap": len(content.code_map),
+        "writable": sorted(probes),
     }
 
     @routes.get("/healthz")
@@ -51,6 +57,12 @@ def operations_blueprint(content: Content, metrics: Metrics) -> Blueprint:
 
     @routes.get("/readyz")
     def readiness() -> dict[str, Any]:
+        for name, probe in probes.items():
+            try:
+                probe()
+            except (StoreFailed, Problem) as failure:
+                log.error("not ready: %s: %s", name, failure)
+                raise problem("busy", name, "cannot be written") from failure
         return ready
 
     @routes.get("/metrics")

@@ -8,7 +8,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from ivig_fhir.problems import Issue, Outcome, Problem
+from ivig_fhir.problems import Issue, Outcome, Problem, problem
+from ivig_fhir.service.store import rewrite_version
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS used (token BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
@@ -46,6 +47,13 @@ class UsedTokens:
         except sqlite3.Error as error:
             issue = Issue("", "the service cannot accept requests at the moment")
             raise Problem("busy", Outcome((issue,))) from error
+
+    def probe(self) -> None:
+        """Write something that changes nothing. Raises Problem('busy') when no token can be noted."""
+        try:
+            rewrite_version(self._connection())
+        except sqlite3.Error as error:
+            raise problem("busy", "", "no token can be noted") from error
 
     def close(self) -> None:
         """Close the connection of this thread."""

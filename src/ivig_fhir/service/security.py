@@ -71,6 +71,10 @@ class Gate:
         self._check(claims, issuer)
         return issuer.name
 
+    def probe(self) -> None:
+        """Whether a token could be taken. Raises Problem('busy')."""
+        self._used.probe()
+
     def _claimed(self, token: str) -> tuple[Issuer, Mapping[str, Any]]:
         """The issuer that a token names, if trusted, and its header; nothing is verified yet."""
         try:

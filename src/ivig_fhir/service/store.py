@@ -57,6 +57,9 @@ class Store(Protocol):
     def record_feedback(self, feedback: Sequence[Feedback], service: str, received: str) -> None:
         """Note feedback to a service, received in an hour; a duplicate changes nothing. Raises StoreFailed."""
 
+    def probe(self) -> None:
+        """Write something that changes nothing. Raises StoreFailed."""
+
 
 class SqliteStore:
     """The store in a file. Raises Problem('malformed') when the file cannot be used."""
@@ -91,6 +94,15 @@ class SqliteStore:
         columns = "card, service, outcome, reason, comment, hour, received"
         statement = f"INSERT OR IGNORE INTO feedback ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         self._write(FEEDBACK_WAIT, (statement, rows))
+
+    def probe(self) -> None:
+        """See Store."""
+        try:
+            connection = self._connection()
+            connection.execute(f"PRAGMA busy_timeout = {SHOWN_WAIT:d}")
+            rewrite_version(connection)
+        except sqlite3.Error as error:
+            raise StoreFailed(type(error).__name__) from error
 
     def close(self) -> None:
         """Close the connection of this thread."""
@@ -136,6 +148,12 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def rewrite_version(connection: sqlite3.Connection) -> None:
+    """Write the version of a file that it has already: whether it can be written. Raises sqlite3.Error."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version:d}")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
