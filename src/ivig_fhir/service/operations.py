@@ -30,6 +30,7 @@ access_log = logging.getLogger("ivig_fhir.access")
 
 REQUEST_ID = "X-Request-Id"
 _USABLE_ID = re.compile(r"[0-9A-Fa-f-]{8,36}")  # uuid or trace id: text that could be a name or a number is replaced
+_METHODS = ("GET", "HEAD", "POST", "OPTIONS")  # another one is a word of the caller
 PROBES = ("/healthz", "/readyz", "/metrics")
 MAX_IN_FLIGHT, RECEIVE_SECONDS = "MAX_IN_FLIGHT", "RECEIVE_SECONDS"  # in app.config, for the worker
 # in the WSGI environment, from the worker: when the first byte came (monotonic seconds); too much is there already
@@ -111,7 +112,8 @@ def observe(app: Flask, content: Content, metrics: Metrics, settings: Settings) 
 
 def _facts(service: str, status: int, seconds: float) -> dict[str, Any]:
     rule = request.url_rule.rule if request.url_rule else ""
-    facts = {"method": request.method, "route": rule, "service": service, "status": status}
+    method = request.method if request.method in _METHODS else ""
+    facts = {"method": method, "route": rule, "service": service, "status": status}
     return facts | {"milliseconds": round(seconds * 1000, 1), "issuer": g.get("issuer", "")}
 
 
