@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -19,12 +20,14 @@ from flask.testing import FlaskClient
 
 import patients
 import web
+from conftest import ROOT
 from ivig_fhir.service.operations import ARRIVED, REFUSE
-from live import PATIENCE, Live, Wire, serving
+from live import PATIENCE, Live, Wire, serve_options, serving
 from test_fhir_access import HELD, body, certificate
 
 SERVICE = "/cds-services/ivig-patient-view"
 THREADS, LIMIT, BEYOND = 4, 8, 20
+CONTAINER = ["--worker-tmp-dir", "/dev/shm", "--bind", "0.0.0.0:8080"]  # noqa: S108 - its own memory and network
 GOOD = json.dumps(patients.request(HELD)).encode()
 
 
@@ -101,6 +104,19 @@ def until(condition: Any) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not come to that")
+
+
+# --- the command
+
+
+def test_container_and_documentation_run_the_command_of_make_serve() -> None:
+    lines = (ROOT / "Containerfile").read_text("utf-8").splitlines()
+    (command,) = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD ")]
+    assert command == ["gunicorn", "server:app", *serve_options(), *CONTAINER]
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8").replace("\\\n", " ")
+    (told,) = re.findall(r"gunicorn server:app (.*) --bind", page)
+    assert told.split() == serve_options()
 
 
 # --- TLS
