@@ -62,10 +62,13 @@ def ever(criterion: Criterion, needs: Needs) -> Leaf:
 
 
 def allergy(criterion: Criterion, needs: Needs) -> Leaf:
-    """Open while an allergy's text names it; never asserted by a text."""
-    hint = criterion["allergy"]
+    """Open while an allergy's text or code names it: neither says what happened."""
+    hint, concept = criterion["allergy"], criterion.get("coded", "")
     asks = Asks("Allergy or intolerance: which substance, which reaction?", "unconfirmed")
-    return in_doubt(exists(needs.allergy(hint))), needs.guidance.hints[hint].says, asks
+    found, reads = [needs.allergy(hint)], needs.guidance.hints[hint].says
+    if concept:
+        found, reads = [*found, needs.allergy(hint, concept)], f"{reads}, or its code does"
+    return in_doubt(any_exists(found)), reads, asks
 
 
 def recent_onset(criterion: Criterion, needs: Needs) -> Leaf:

@@ -106,10 +106,11 @@ class Needs:
         ]
         return self.add(camel(hint, "hint"), "Condition", filters)
 
-    def allergy(self, hint: str) -> str:
-        """Allergies and intolerances whose text names what the hint stands for."""
-        filters = [self.hint_code("code", hint), _codes("verificationStatus", ("confirmed", *DOUBTFUL))]
-        return self.add(camel(hint, "allergy"), "AllergyIntolerance", filters)
+    def allergy(self, hint: str, concept: str = "") -> str:
+        """Allergies and intolerances whose text names what the hint stands for, or whose code is of a concept."""
+        code = self.value_set("code", concept) if concept else self.hint_code("code", hint)
+        filters = [code, _codes("verificationStatus", ("confirmed", *DOUBTFUL))]
+        return self.add(camel(concept or hint, "allergy"), "AllergyIntolerance", filters)
 
     def condition_in_doubt(self, concept: str) -> list[str]:
         """Everything that points to the concept without asserting it."""

@@ -38,6 +38,7 @@ _CRITERION = {
     "observation": "concepts",
     "says-text": "hints",
     "allergy": "hints",
+    "coded": "concepts",
 }
 _CONCEPT = {"includes": "concepts", "hint": "hints", "open-codes": "concepts"}
 _ROW = {"codes": "concepts", "route": "concepts"}

@@ -144,11 +144,14 @@ def _requirements(
 
 
 def _read_systems(requirements: dict[str, Requirement]) -> dict[tuple[str, str], frozenset[str]]:
-    """(resource type, element path) -> the code systems that value sets read there."""
+    """(resource type, element path) -> the code systems that value sets read there.
+
+    Not for allergies: their texts are read whatever code stands beside them, and a code of none of ours asks nothing.
+    """
     found: dict[tuple[str, str], frozenset[str]] = {}
     for item in requirements.values():
         for part in item.filters:
-            if part.from_value_set:
+            if part.from_value_set and item.type != "AllergyIntolerance":
                 systems: set[str] = {code[0] for code in _proper(part.codes)}
                 found[item.type, part.path] = found.get((item.type, part.path), frozenset()) | systems
     return found
