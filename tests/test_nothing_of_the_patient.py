@@ -49,13 +49,14 @@ def kept(
 
 
 def marked_everywhere(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The value with the mark in one place, as the value there and as the name of it; one place in some."""
-    for number, (*way, last) in enumerate(list(places(value))[::EVERY]):
+    """The value with the mark in one place, as the value there or as its name; of the deeper places some."""
+    every = [way for number, way in enumerate(places(value)) if len(way) <= 2 or not number % EVERY]
+    for number, (*way, last) in enumerate(every):
         made = copy.deepcopy(value)
         parent: Any = made
         for step in way:
             parent = parent[step]
-        if number % 3 or not isinstance(parent, dict):
+        if number % 3 != 2 or not isinstance(parent, dict):
             parent[last] = MARK if number % 2 else [MARK]
         else:
             parent[MARK] = parent.pop(last)
