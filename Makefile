@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples fuzz
+.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples fuzz load
 
 serve: $(READY)
 	@echo "Pages:     http://$(BIND)/guidance"
@@ -58,6 +58,10 @@ browser: $(READY)
 	$(BIN)/pip install --quiet --editable '.[browser]'
 	cd tests/browser && npm install --no-package-lock --no-fund --no-audit --silent
 	$(BIN)/python -m pytest tests/browser/pages_in_chromium.py
+
+# A minute of load on the server of make serve: errors, latency, growth of memory.
+load: $(READY)
+	$(BIN)/python benchmarks/load.py
 
 # What clients may send, at length: schemathesis and hypothesis against a running server; some minutes.
 fuzz: $(READY)

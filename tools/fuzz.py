@@ -44,7 +44,7 @@ def main() -> int:
             "none",
         ]
         by_document = subprocess.run(
-            [Path(sys.executable).parent / "schemathesis", "run", document, *options], check=False
+            [Path(sys.executable).parent / "schemathesis", "run", document, *options], cwd=folder, check=False
         )
         faults = [line for line in server.said().splitlines() if '"level": "error"' in line or "Traceback" in line]
     print("\n".join(faults) or "no fault in the log")
