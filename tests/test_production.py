@@ -21,7 +21,11 @@ from flask.testing import FlaskClient
 import patients
 import web
 from conftest import ROOT
+from ivig_fhir.knowledge.content import Content
+from ivig_fhir.service.app import create_app
+from ivig_fhir.service.fhir_servers import FhirServer
 from ivig_fhir.service.operations import ARRIVED, REFUSE
+from ivig_fhir.service.settings import Settings
 from live import PATIENCE, Live, Wire, serve_options, serving
 from test_fhir_access import HELD, body, certificate
 
@@ -163,6 +167,16 @@ def test_a_request_that_waited_longer_than_its_deadline_is_refused(client: Flask
     assert client.get("/readyz", environ_overrides=told).status_code == 200
 
 
+def test_the_time_that_a_request_waited_counts_for_its_deadline(slow: web.Web, content: Content) -> None:
+    chosen = Settings(fhir_servers=(FhirServer(f"{slow.url}/fhir", local=True),), deadline_seconds=30.0)
+    client = create_app(chosen, content=content).test_client()
+    waited = {ARRIVED: time.monotonic() - 29.9}
+    assert client.post(SERVICE, json=body(f"{slow.url}/fhir"), environ_overrides=waited).status_code == 412
+    assert slow.asked == []
+    slow.hold.set()
+    assert client.post(SERVICE, json=body(f"{slow.url}/fhir")).status_code == 200
+
+
 # --- clients that dawdle
 
 
@@ -176,9 +190,7 @@ def test_connections_that_say_nothing_take_no_thread(server: Live, wire: Wire) -
 
 
 def test_a_request_that_never_comes_to_its_end_is_cut_off(server: Live, wire: Wire) -> None:
-    half_a_body = posted(server.port, GOOD)
-    half_a_body.close()
-    opened = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(2 * THREADS)]
+    opened = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(2 * LIMIT)]
     for number, dawdling in enumerate(opened):
         dawdling.sendall(head(len(GOOD)) + (b"\r\n" + GOOD[:100] if number % 2 else b"X-More: "))
     found = [read(dawdling) for dawdling in opened]

@@ -78,9 +78,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, nothing)
             return
         conn.arrived = time.monotonic()
-        conn.refuse = len(self._held) >= self._limit
-        if not conn.refuse:
-            self._held.add(conn)
+        conn.refuse = sum(not other.refuse for other in self._held) >= self._limit
+        self._held.add(conn)
         job = (self._refusing if conn.refuse else self.tpool).submit(self.handle, conn)
         job.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
