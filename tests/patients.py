@@ -145,6 +145,9 @@ def procedure(name: str, fact: dict[str, Any]) -> Resource:
         "subject": SUBJECT,
         "code": codeable(fact),
     }
+    if "begun" in fact:
+        ended = {"end": str(fact["ended"])} if "ended" in fact else {}
+        found["performedPeriod"] = {"start": str(fact["begun"])} | ended
     return found | ({"performedDateTime": str(fact["date"])} if "date" in fact else {})
 
 

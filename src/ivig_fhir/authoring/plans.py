@@ -153,9 +153,10 @@ def _occasion(unit: Unit, guidance: Guidance, needs: Needs) -> Compiled | None:
 
 
 def _joined(questions: list[Asks]) -> Asks | None:
-    """One question out of several: each fact once."""
-    facts = dict.fromkeys(item.fact for item in questions)
-    return Asks(" ".join(facts), questions[0].reason) if questions else None
+    """One question out of several: each fact once, as whichever of them concerns the order in question."""
+    facts = list(dict.fromkeys(item.fact for item in questions))
+    lead = "Of the order in question, whichever it is: " if len(facts) > 1 else ""
+    return Asks(lead + " ".join(facts), questions[0].reason) if questions else None
 
 
 def _named_event(hook: str) -> dict[str, str]:

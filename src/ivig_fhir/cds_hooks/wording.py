@@ -87,8 +87,9 @@ def _not_evaluated(content: Content, setting: Setting) -> str:
 
 
 def _questions(card: TopicCard) -> dict[Missing, int]:
-    """Every missing fact of the card, numbered in order of appearance."""
-    facts = dict.fromkeys(item for finding in card.findings for item in finding.missing)
+    """Every missing fact of the card, numbered in order of appearance; of a notice nothing is asked."""
+    asking = (finding for finding in card.findings if finding.unit.kind != NOTICE)
+    facts = dict.fromkeys(item for finding in asking for item in finding.missing)
     return {item: number for number, item in enumerate(facts, 1)}
 
 
@@ -193,6 +194,9 @@ def _based_on(card: TopicCard, content: Content) -> str:
                 if resource.get("resourceType") != "Patient":
                     reference, day = card.cited(resource)
                     facts.setdefault(f"{reference} ({day})" if day else reference, criterion_text(because, content))
+        if finding.dose and not _stripped(finding, card):
+            reference, day = card.cited(finding.dose.weight)
+            facts.setdefault(f"{reference} ({day})" if day else reference, content.phrase("weight-used"))
     lines = [content.phrase("fact", criterion=criterion, reference=name) for name, criterion in facts.items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
 

@@ -153,7 +153,7 @@ def _standing(unit: Unit, verdicts: list[tuple[Criterion, Verdict]], content: Co
     open_ones = [criterion for criterion, verdict in verdicts if verdict.truth is None]
     missing = [item for criterion in open_ones for item in _missing(criterion, content, facts)]
     warning = unit.warning.condition.evaluate(facts) if unit.warning else FALSE
-    if unit.warning and warning.truth is None:
+    if unit.warning and warning.truth is None and not _held_open(unit.warning, open_ones):
         missing += _missing(unit.warning, content, facts)
     opens = unit.how == "opens" or (unit.opens is not None and unit.opens.condition.evaluate(facts).truth is not False)
     proposal = unit.proposal
@@ -177,6 +177,14 @@ def _standing(unit: Unit, verdicts: list[tuple[Criterion, Verdict]], content: Co
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
         results=tuple((item.title, found) for item in unit.prints for found in facts.inputs.get(item.input, ())),
     )
+
+
+def _held_open(warning: Criterion, open_ones: list[Criterion]) -> bool:
+    """Whether a warning is unknown only as its unit is: what the unit asks then settles both."""
+    read, asks = warning.condition.inputs, warning.asks
+    if asks and any(item.asks and asks.fact in item.asks.fact for item in open_ones):
+        return True
+    return any(item.condition.inputs and item.condition.inputs <= read for item in open_ones if item.id != OCCASION)
 
 
 def _verdict(criterion: Criterion, unit: Unit, content: Content, facts: Facts) -> Verdict:

@@ -43,6 +43,8 @@ def stated_dose(amount: Amount, facts: Facts, content: Content) -> Dose | NoDose
     kilograms = _kilograms(quantity, content) if isinstance(quantity, dict) else None
     if kilograms is None:
         return NoDose(UNUSABLE, _seen(quantity))
+    if any(_kilograms_of(item, content) != kilograms for item in found[1:]):
+        return NoDose(UNUSABLE, " / ".join(_seen(item.get("valueQuantity")) for item in found))
     low, high = _believed(content.requirements[amount.weight].source, content)
     if not low <= kilograms <= high:
         return NoDose(UNUSABLE, _seen(quantity))
@@ -55,6 +57,11 @@ def _kilograms(quantity: dict[str, Any], content: Content) -> Decimal | None:
     if factor is None or isinstance(value, bool) or not isinstance(value, (int, Decimal)) or quantity.get("comparator"):
         return None
     return Decimal(value) * Decimal(factor.one("kilograms"))
+
+
+def _kilograms_of(weight: Resource, content: Content) -> Decimal | None:
+    quantity = weight.get("valueQuantity")
+    return _kilograms(quantity, content) if isinstance(quantity, dict) else None
 
 
 def _believed(requirement: dict[str, Any], content: Content) -> tuple[Decimal, Decimal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ivig_fhir.engine.codings import Door
@@ -124,14 +124,32 @@ def _in_time(resource: Resource, requirement: Requirement, today: date) -> bool:
     if resource.get("resourceType") not in ("Observation", "Procedure") and requirement.window is None:
         return True
     path = requirement.window[0] if requirement.window else DATES[requirement.type][0]
-    day = earliest_day(date_text(resource, path))
-    if day is None:
-        return requirement.window is None
-    return day <= today and (requirement.window is None or day >= today - timedelta(days=requirement.window[1]))
+    first = earliest_day(date_text(resource, path))
+    if requirement.window is None or resource.get("status") == "in-progress":  # what goes on is within any window
+        return first is None or first <= today
+    last = earliest_day(_end(resource, path)) or first
+    if last is None:
+        return False
+    return (first or last) <= today and last >= today - timedelta(days=requirement.window[1])
 
 
 def _newest(resources: list[Resource], path: str) -> list[Resource]:
-    return [max(resources, key=lambda item: date_text(item, path))]
+    """The newest; several of one moment stand together, so that those which disagree decide nothing."""
+    moments = [_moment(date_text(item, path)) for item in resources]
+    last = max(moments)
+    found: list[Resource] = []
+    for item, moment in zip(resources, moments, strict=True):
+        if moment == last and item not in found:
+            found.append(item)
+    return found
+
+
+def _moment(text: str) -> str:
+    """A date as text that sorts by time: an instant in UTC, a day or less as written."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat() if "T" in text else text
+    except (ValueError, OverflowError):
+        return text
 
 
 def _unavailable(record: PatientRecord, index: Index) -> frozenset[str]:
@@ -148,6 +166,13 @@ def date_text(resource: Resource, path: str) -> str:
     period = resource.get(path + "Period")
     start = period.get("start") if isinstance(period, dict) else None
     return start if isinstance(start, str) else ""
+
+
+def _end(resource: Resource, path: str) -> str:
+    """The end of the period at a choice element, as written; nothing when there is none."""
+    period = resource.get(path + "Period")
+    end = period.get("end") if isinstance(period, dict) else None
+    return end if isinstance(end, str) else ""
 
 
 def printed_date(resource: Resource) -> str:
