@@ -13,7 +13,7 @@ from typing import Any
 
 from ivig_fhir.cds_hooks.requests import PATIENT, HookRequest
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
-from ivig_fhir.cds_hooks.wording import Setting, criterion_text, detail
+from ivig_fhir.cds_hooks.wording import Setting, criterion_text, detail, headline
 from ivig_fhir.engine.activity import draft
 from ivig_fhir.engine.apply import Finding
 from ivig_fhir.fhir import coding
@@ -64,12 +64,8 @@ def unreadable_card(
 def _card(item: TopicCard, content: Content, request: HookRequest, setting: Setting, origin: Origin) -> Card:
     plan = item.plan
     url = f"{origin.public_url}/guidance/{plan.topic}"
-    leading = next(finding for finding in item.findings if finding.opens)
-    title = (
-        plan.patient_title
-        if setting.reader == "patient"
-        else content.phrase("summary", topic=plan.title, unit=leading.unit.title)
-    )
+    leading = item.leading
+    title = plan.patient_title if setting.reader == "patient" else headline(leading, content)
     card: Card = {
         "summary": title,
         "detail": detail(item, content, setting),

@@ -17,7 +17,7 @@ from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Plan, Unit
 
-ANY, CAUTION, NOTICE, POOR_RESPONSE = "any", "caution", "notice", "poor-response"
+ANY, CAUTION, NOTICE, POOR_RESPONSE, NO_DIRECTION = "any", "caution", "notice", "poor-response", "none"
 
 
 _RESTRAINING = ("against", POOR_RESPONSE)  # directions
@@ -72,6 +72,13 @@ class TopicCard:
     def opened(self) -> bool:
         """Whether a unit stands on it for which there is a card at all."""
         return any(finding.opens for finding in self.findings)
+
+    @property
+    def leading(self) -> Finding:
+        """The unit that names the card: of those that open it one that warns, else one that applies and says for or
+        against, else the first."""
+        opening = [item for item in self.findings if item.opens]
+        return max(opening, key=lambda item: (item.warns, item.applies and item.unit.direction != NO_DIRECTION))
 
     @property
     def warns(self) -> bool:

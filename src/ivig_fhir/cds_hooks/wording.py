@@ -56,6 +56,12 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+def headline(finding: Finding, content: Content) -> str:
+    """Topic and title of a unit; of one that is open, that it is to be clarified."""
+    name = "summary" if finding.applies else "summary-conditional"
+    return content.phrase(name, topic=content.topics[finding.unit.topic].display, unit=finding.unit.title)
+
+
 def _patient_detail(card: TopicCard, content: Content, setting: Setting) -> str:
     patients = frozenset(name for name, word in content.sources.items() if word.one("for-patients"))
     blocks = [_sources(card, content, patients), *(finding.unit.patient for finding in card.findings)]
@@ -232,7 +238,7 @@ def _question(item: Missing, number: int, content: Content) -> str:
 
 
 def _also(card: TopicCard, content: Content) -> str:
-    lines: Iterable[str] = (f"{content.topics[item.unit.topic].display}: {item.unit.title}" for item in card.also)
+    lines: Iterable[str] = (headline(item, content) for item in card.also)
     return content.phrase("also", lines="; ".join(lines)) if card.also else ""
 
 

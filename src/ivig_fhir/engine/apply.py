@@ -65,6 +65,11 @@ class Finding:
     silent_for: str = ""
 
     @property
+    def applies(self) -> bool:
+        """Whether every criterion is met."""
+        return self.applicability == APPLICABLE
+
+    @property
     def trace(self) -> tuple[Trace, ...]:
         """Every criterion that was looked at, with its truth and what decided it."""
         return tuple(Trace(criterion.reads, verdict.truth, verdict.decided_by) for criterion, verdict in self.verdicts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ivig_fhir.engine.inputs import date_text, printed_date
 from ivig_fhir.fhir import Resource, extension_value
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.expressions import Facts
@@ -40,6 +41,8 @@ def stated_dose(amount: Amount, facts: Facts, content: Content) -> Dose | NoDose
     if not found:
         return NoDose("not-available" if amount.weight in facts.unavailable else MISSING)
     quantity = found[0].get("valueQuantity")
+    if date_text(found[0], "effective")[:10] > facts.today.isoformat():
+        return NoDose(UNUSABLE, f"{_seen(quantity)} of {printed_date(found[0])}")
     kilograms = _kilograms(quantity, content) if isinstance(quantity, dict) else None
     if kilograms is None:
         return NoDose(UNUSABLE, _seen(quantity))

@@ -130,7 +130,7 @@ def _in_time(resource: Resource, requirement: Requirement, today: date) -> bool:
     last = earliest_day(_end(resource, path)) or first
     if last is None:
         return False
-    return (first or last) <= today and last >= today - timedelta(days=requirement.window[1])
+    return (requirement.ranged or (first or last) <= today) and last >= today - timedelta(days=requirement.window[1])
 
 
 def _newest(resources: list[Resource], path: str) -> list[Resource]:

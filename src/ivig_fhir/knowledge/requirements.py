@@ -36,7 +36,10 @@ class CodeFilter:
 
 @dataclass(frozen=True)
 class Requirement:
-    """One input: its resources are those of `type` that pass all filters; `key` is the query that brings them."""
+    """One input: its resources are those of `type` that pass all filters; `key` is the query that brings them.
+
+    `ranged`: the newest value decides even where it cannot be used, a date to come included (a weight).
+    """
 
     id: str
     type: str
@@ -44,6 +47,7 @@ class Requirement:
     key: str
     window: tuple[str, int] | None = None
     newest: str = ""
+    ranged: bool = False
     source: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -90,9 +94,9 @@ def read_requirement(
                 "definitions", Outcome((Issue(where, "has a limit without a sort", "limit 1 with sort descending"),))
             )
         newest = data["sort"][0]["path"]
-    return Requirement(
-        data["id"], data["type"], filters, _key(data["type"], filters, where, prefetch), window, newest, data
-    )
+    ranged = any(item["url"].endswith("/ivig-plausible-range") for item in data.get("extension", ()))
+    key = _key(data["type"], filters, where, prefetch)
+    return Requirement(data["id"], data["type"], filters, key, window, newest, ranged, data)
 
 
 def _filter(item: dict[str, Any], where: str, definitions: Definitions) -> CodeFilter:
