@@ -218,9 +218,10 @@ class Needs:
         )
 
     def printed(self, concept: str) -> dict[str, str]:
-        """The newest result of an observation as an Expression; its description is what the card calls it."""
-        title = self.guidance.concepts[concept].title
-        return {"description": title, "language": "text/fhirpath", "expression": self.newest_result(concept)}
+        """The newest result, or the confirmed disease or procedure, as an Expression; its description names it."""
+        found = self.guidance.concepts[concept]
+        name = {"condition": self.condition, "procedure": self.procedure}.get(found.type, self.newest_result)(concept)
+        return {"description": found.title, "language": "text/fhirpath", "expression": name}
 
     def result_saying(self, concept: str, hint: str) -> str:
         """Valid results of an observation whose text is a phrase of the hint."""

@@ -13,7 +13,6 @@ from functools import lru_cache
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.cds_hooks.selection import CAUTION, NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
-from ivig_fhir.engine.inputs import printed_date, printed_value
 from ivig_fhir.fhir import reference_to
 from ivig_fhir.knowledge.content import Content, Word
 from ivig_fhir.knowledge.plans import Unit
@@ -134,14 +133,15 @@ def _always_said(unit: Unit, content: Content) -> tuple[str, ...]:
 
 
 def _results(finding: Finding, content: Content) -> list[str]:
-    """One line with the newest results that a unit repeats: name, value, unit and date, each as recorded."""
-    named = [(title, printed_value(found), printed_date(found)) for title, found in finding.results]
+    """One line with the newest results that a unit repeats, as recorded; one for the days since each date."""
     lines = [
-        content.phrase("result" if day else "result-undated", title=title, value=value, date=day)
-        for title, value, day in named
+        content.phrase("result" if date else "result-undated", title=title, value=value, date=date)
+        for title, value, date, _ in finding.results
         if value
     ]
-    return [content.phrase("results", results="; ".join(lines))] if lines else []
+    counted = [item for item in finding.results if item.days is not None]
+    days = [content.phrase("days-since", title=item.title, days=item.days, date=item.date) for item in counted]
+    return [*([content.phrase("results", results="; ".join(lines))] if lines else []), *days]
 
 
 def _newer(word: Word, content: Content) -> str:

@@ -12,6 +12,7 @@ from datetime import date
 from functools import cached_property
 
 from ivig_fhir.engine.dose import Dose, NoDose, stated_dose
+from ivig_fhir.engine.results import Result, results_of
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.expressions import FALSE, Facts, Verdict
@@ -61,7 +62,7 @@ class Finding:
     opens: bool = False
     proposes: bool = False
     dose: Dose | None = None
-    results: tuple[tuple[str, Resource], ...] = ()
+    results: tuple[Result, ...] = ()
     silent_for: str = ""
 
     @property
@@ -180,7 +181,7 @@ def _standing(unit: Unit, verdicts: list[tuple[Criterion, Verdict]], content: Co
         opens=opens,
         proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
-        results=tuple((item.title, found) for item in unit.prints for found in facts.inputs.get(item.input, ())),
+        results=results_of(unit, facts),
     )
 
 
