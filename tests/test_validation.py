@@ -32,7 +32,15 @@ EXAMPLES = ROOT / "tests" / "examples"
 INVALID = sorted((EXAMPLES / "invalid").glob("*/*"))
 VALID = sorted((EXAMPLES / "valid").glob("*/*"))
 # Rules that no file of its own can show: each has its own test below.
-BY_TEST = {"file-unreadable", "file-too-large", "json-schema", "official-binding", "icd10cm-unknown", "rule-failed"}
+BY_TEST = {
+    "file-unreadable",
+    "file-too-large",
+    "json-schema",
+    "official-binding",
+    "official-code",
+    "icd10cm-unknown",
+    "rule-failed",
+}
 
 
 def named(path: Path) -> str:
@@ -123,7 +131,7 @@ def test_positions_follow_escapes_and_arrays_in_arrays() -> None:
 def test_what_cannot_be_read_is_a_finding_and_the_other_files_are_still_checked(tmp_path: Path) -> None:
     write(tmp_path, "a.json", "{")
     (tmp_path / "b.json").write_bytes(b"\xff\xfe{\x00")
-    (tmp_path / "c.json").mkdir()
+    (tmp_path / "c.json").symlink_to("nowhere")
     write(tmp_path, "d.json", BROKEN)
     findings = found_in(tmp_path, tmp_path / "nowhere.json")
     assert {(Path(item.file).name, item.rule) for item in findings} == {
@@ -251,12 +259,50 @@ def test_the_required_bindings_of_a_core_package_are_asked(tmp_path: Path) -> No
     assert (finding.rule, finding.seen, finding.allowed) == ("official-binding", "c", "a, b")
 
 
+def test_the_codes_of_code_systems_of_fhir_itself_are_asked(tmp_path: Path) -> None:
+    cache = core_package(tmp_path / "cache")
+    system = {
+        "url": "http://hl7.org/fhir/things",
+        "content": "complete",
+        "concept": [{"code": "a", "concept": [{"code": "b"}]}],
+    }
+    write(cache / "hl7.fhir.r4b.core#4.3.0" / "package", "CodeSystem-things.json", system)
+
+    def coded(name: str, code: str, system: str = "http://hl7.org/fhir/things") -> Path:
+        coding = [{"system": system, "code": code}]
+        return write(tmp_path, name, {"resourceType": "Patient", "id": "p", "maritalStatus": {"coding": coding}})
+
+    asked = {"cache": str(cache), "fhir_version": "4.3.0", "rules": ("official-code",)}
+    assert rules_in(coded("a.json", "b"), **asked) == set()
+    (finding,) = found_in(coded("b.json", "c"), **asked)
+    assert (finding.path, finding.allowed) == ("Patient.maritalStatus.coding[0].code", "a, b")
+    assert rules_in(coded("c.json", "c", "http://hl7.org/fhir/others"), **asked) == set()
+    asked["fhir_version"] = "4.0.1"
+    assert rules_in(coded("d.json", "c"), **asked) == set(), "R4B's package does not know what codes R4 has"
+
+
 def test_a_core_package_may_be_named_as_a_tgz(tmp_path: Path) -> None:
     folder = core_package(tmp_path / "cache") / "hl7.fhir.r4b.core#4.3.0"
     archive = shutil.make_archive(str(tmp_path / "core"), "gztar", folder, "package")
     tgz = shutil.move(archive, tmp_path / "core.tgz")
     path = write(tmp_path, "a.json", basic("c"))
     assert rules_in(path, packages=(str(tgz),)) == {"json-schema", "official-binding"}
+
+
+def test_what_is_no_file_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "gone.json").symlink_to("nowhere")
+    write(tmp_path, "a.json", PATIENT)
+    found = {Path(item.file).name: item.rule for item in found_in(tmp_path)}
+    assert found == {"pipe.json": "file-unreadable", "gone.json": "file-unreadable"}
+
+
+def test_a_line_of_ndjson_past_the_limit_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(json.dumps(PATIENT) + "\n" + " " * 1024 * 1024 + "1\n")
+    (finding,) = found_in(path, max_size=1)
+    assert (finding.rule, finding.seen) == ("file-too-large", "line 2 has more than 1 MB")
 
 
 def test_icd_10_cm_codes_are_looked_up_where_the_package_for_it_is_there(

@@ -171,6 +171,14 @@ def test_a_relative_path_is_reported_as_it_was_given(run: Run, tmp_path: Path) -
     assert run("content").output.startswith(os.path.join("content", "plan.json") + ":8:3: error")  # noqa: PTH118
 
 
+def test_a_file_whose_name_is_no_text_is_reported(run: Run, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json")
+    Path(odd).write_bytes(PLAN.read_bytes())
+    for form in ("text", "json", "sarif", "junit", "outcome"):
+        assert run(odd, "--format", form, "--output", tmp_path / "report").exit_code == 1
+        assert "required-binding" in (tmp_path / "report").read_text()
+
+
 # what validator 6.7.9 wrote of two files, shortened
 SAID_BY_HL7 = {
     "resourceType": "Bundle",

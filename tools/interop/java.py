@@ -90,5 +90,5 @@ def definitions(edition: str) -> list[Path]:
 
 
 def _said(tool: str, edition: str, line: dict[str, Any]) -> Said:
-    path = line["path"] or ""
-    return Said(tool, edition, line["file"], line["severity"], line["id"], line["line"], path, line["message"])
+    path = line.get("path") or ""
+    return Said(tool, edition, line["file"], line["severity"], line.get("id") or "", line["line"], path, line["message"])

@@ -59,7 +59,7 @@ def validate_command(paths: tuple[Path, ...], **given: Any) -> None:
     result = validation.validate(paths, options, _progress if sys.stderr.isatty() else None)
     report = _report(result, given["form"], options.fail_on, given["level"])
     if given["output"]:
-        given["output"].write_text(report, "utf-8")
+        given["output"].write_text(report, "utf-8", errors="replace")  # a file name may be no text
     else:
         click.echo(report, nl=False)
     sys.exit(1 if result.fails(options.fail_on) else 0)

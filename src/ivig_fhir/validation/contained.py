@@ -47,7 +47,7 @@ def not_nested(node: Node) -> Iterator[Fault]:
         yield node.fault("contained", seen="a contained resource that contains others")
 
 
-@rule("dom-3", "warning", on="Resource")
+@rule("dom-3", on="Resource")
 def contained_is_used(node: Node) -> Iterator[Fault]:
     """A contained resource is referred to from the resource around it, or refers to it; else it means nothing."""
     inner = node.objects("contained")

@@ -26,6 +26,7 @@ from ivig_fhir.validation.primitives import CONTROL
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _QUANTITIES = ("Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration", "MoneyQuantity")
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 _FRACTION = re.compile(r"\.\d+")
 
 
@@ -57,6 +58,15 @@ def _ratio(value: Value) -> bool:
     return (above and below) or (not above and not below and has(value, "extension"))
 
 
+invariant(
+    "language-tag",
+    "Resource",
+    lambda value: not text(value, "language") or _LANGUAGE_TAG.fullmatch(text(value, "language")),
+    says="The language of a resource is a tag of BCP 47: en, de-CH; the value set of all languages is required of it.",
+    seen="a language that is no tag of BCP 47",
+    allowed="such as en, en-US, zh-Hans",
+    at="language",
+)
 invariant(
     "ext-1",
     "Extension",

@@ -36,7 +36,10 @@ class Reader:
         """Every Document of a file, of a folder with what is below it, or of a package."""
         if path.is_dir():
             for file in self.files_of(path):
-                yield from self._file(file, str(file.parent))
+                if file.is_file() or file.is_symlink():
+                    yield from self._file(file, str(file.parent))
+                else:  # a pipe would be waited for
+                    self.findings.append(reported(unreadable, str(file), "no file, but a pipe, a socket or a device"))
         elif path.exists():
             for document in self._file(path, str(path.parent)):
                 document.named = True
@@ -49,7 +52,10 @@ class Reader:
         found = [
             file
             for file in sorted(folder.rglob("*"))
-            if file.suffix in (".json", *_LINES) and file.name not in _NOT_CONTENT and not _hidden(file, folder)
+            if file.suffix in (".json", *_LINES)
+            and file.name not in _NOT_CONTENT
+            and not _hidden(file, folder)
+            and not file.is_dir()
         ]
         if not found:
             self.findings.append(reported(nothing_found, str(folder), "a folder without .json or .ndjson file"))
@@ -88,7 +94,11 @@ class Reader:
         return self.stated[folder]
 
     def _lines(self, name: str, stream: BinaryIO, group: str) -> Iterator[Document]:
-        for number, line in enumerate(stream, 1):
+        most = self.most_megabytes * MEGABYTE
+        for number, line in enumerate(iter(lambda: stream.readline(most + 1), b""), 1):
+            if len(line) > most:
+                self.findings.append(reported(too_large, name, f"line {number} has more than {self.most_megabytes} MB"))
+                return
             if line.strip():
                 document = read(name, line, self.findings, number)
                 if document is not None:

@@ -75,10 +75,21 @@ def link_tail(node: Node) -> Iterator[Fault]:
 def canonical_target(collection: Collection) -> Iterator[Fault]:
     """A canonical leads to a resource of a type that the element does not take."""
     for link in collection.links:
-        targets = link.element.targets
-        found = [item.type for item in link.found] or _type_in(link.url, link.node.artefact.version)
-        if targets and found and not set(found) & targets and "Resource" not in targets:
-            yield link.fault(seen=f"{link.text}, of type {found[0]}", allowed=", ".join(sorted(targets)))
+        yield from _off_target(link, [item.type for item in link.found])
+
+
+@rule("canonical-name", "warning", on=SET)
+def canonical_name(collection: Collection) -> Iterator[Fault]:
+    """A canonical whose resource is not among the files has the form of a type that the element does not take."""
+    for link in collection.links:
+        if not link.found:
+            yield from _off_target(link, _type_in(link.url, link.node.artefact.version))
+
+
+def _off_target(link: Link, found: list[str]) -> Iterator[Fault]:
+    targets = link.element.targets
+    if targets and found and not set(found) & targets and "Resource" not in targets:
+        yield link.fault(seen=f"{link.text}, of type {found[0]}", allowed=", ".join(sorted(targets)))
 
 
 def _type_in(url: str, version: str) -> list[str]:

@@ -26,6 +26,7 @@ rule = layer("official")
 _SCHEMA = "urn:fhir-schema"
 _NOT_LISTED = ("mimetypes", "all-languages", "ucum-units", "color-codes")  # value sets that are grammars
 _OF_VERSION = ("resource-types", "all-types", "defined-types", "FHIR-version")  # R4B has others than R4
+_OWN = "http://hl7.org/fhir/"  # those of terminology.hl7.org have grown since
 Codes = frozenset[tuple[str, str]]  # system, code
 
 
@@ -38,6 +39,7 @@ class Official:
     validators: dict[str, Draft6Validator | None] = field(default_factory=dict)
     bindings: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     value_sets: dict[str, Codes | None] = field(default_factory=dict)
+    systems: dict[str, frozenset[str] | None] = field(default_factory=dict)
     registry: Any = None
 
     @property
@@ -77,6 +79,14 @@ class Official:
             skipped = (*_NOT_LISTED, *(_OF_VERSION if self.stands_in else ()))
             self.value_sets[url] = None if url.endswith(skipped) else self._codes(url)
         return self.value_sets[url]
+
+    def system(self, url: str) -> frozenset[str] | None:
+        """The codes of a code system of FHIR itself; None where the package does not have it complete."""
+        if url not in self.systems:
+            found = self._definition("CodeSystem", url) if url.startswith(_OWN) and not self.stands_in else None
+            listed = found is not None and found.get("content") == "complete" and found.get("caseSensitive", True)
+            self.systems[url] = frozenset(_all_codes(items(found or {}, "concept"))) if listed else None
+        return self.systems[url]
 
     def _codes(self, url: str) -> Codes | None:
         value_set = self._definition("ValueSet", url)
@@ -148,6 +158,16 @@ def code_is_bound(node: Node, official: Official) -> Iterator[Fault]:
             allowed = {item[1] for item in listed or ()}
             if not _is_in(code, listed or frozenset(), allowed):
                 yield node.fault(name, seen=code[1], allowed=shortened(", ".join(sorted(allowed)), 160))
+
+
+@rule("official-code")
+def code_exists(node: Node, official: Official) -> Iterator[Fault]:
+    """A Coding names a code that the code system does not have, one of FHIR's own (http://hl7.org/fhir/…)."""
+    if node.type == "Coding" and text(node.value, "code"):
+        codes = official.system(text(node.value, "system"))
+        if codes and text(node.value, "code") not in codes:
+            allowed = shortened(", ".join(sorted(codes)), 160)
+            yield node.fault("code", seen=f"{text(node.value, 'code')}, which the code system lacks", allowed=allowed)
 
 
 def _root_of(node: Node) -> str:

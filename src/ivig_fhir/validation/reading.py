@@ -117,7 +117,7 @@ def _decoded(file: str, content: bytes, findings: list[Finding]) -> str | None:
 
 def _syntax(error: json.JSONDecodeError) -> str:
     near = shortened(error.doc[error.pos : error.pos + 24], 24) or "the end"
-    return f"{error.msg}, near {near}"
+    return f"{error.msg}, near {near if near.isprintable() else ascii(near)}"
 
 
 def reported(check: Any, file: str, seen: str, allowed: str = "", line: int = 0, column: int = 0) -> Finding:

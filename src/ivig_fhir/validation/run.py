@@ -17,7 +17,7 @@ from ivig_fhir.validation.hl7 import hl7_findings
 from ivig_fhir.validation.icd10cm import has_icd10cm
 from ivig_fhir.validation.inputs import Reader
 from ivig_fhir.validation.nodes import Artefact
-from ivig_fhir.validation.official import Official, code_is_bound, matches_schema, official_for
+from ivig_fhir.validation.official import Official, code_exists, code_is_bound, matches_schema, official_for
 from ivig_fhir.validation.options import Options, checked
 from ivig_fhir.validation.packages import CorePackage, core_packages
 from ivig_fhir.validation.reading import Document
@@ -100,6 +100,7 @@ class _Run:
         self.apply(matches_schema, artefact, artefact, official)
         for node in artefact.nodes:
             self.apply(code_is_bound, artefact, node, official)
+            self.apply(code_exists, artefact, node, official)
 
 
 def validate(paths: Iterable[str | Path], options: Options | None = None, progress: Progress | None = None) -> Result:

@@ -32,8 +32,12 @@ def _elements(value: Value, view: str) -> list[Value]:
 
 def _first_paths_fit(value: Value) -> bool:
     kind = text(value, "type")
-    return text(value, "kind") == "logical" or all(
-        text(element, "path").partition(".")[0] == kind for view in _VIEWS for element in _elements(value, view)
+    first = _elements(value, "snapshot")[:1]
+    return text(value, "kind") == "logical" or (
+        all(text(element, "path") == kind for element in first)
+        and all(
+            text(element, "path").partition(".")[0] == kind for view in _VIEWS for element in _elements(value, view)
+        )
     )
 
 
@@ -64,8 +68,8 @@ invariant(
     "sdf-8",
     "StructureDefinition",
     _first_paths_fit,
-    says="The paths of all elements begin with the type of the structure; logical models excepted (sdf-8, sdf-8a).",
-    seen="an element whose path begins with another type",
+    says="The first element of a snapshot is the type itself, and all paths begin with it; logical models excepted.",
+    seen="a snapshot without its root element, or an element whose path begins with another type",
 )
 invariant(
     "sdf-20",

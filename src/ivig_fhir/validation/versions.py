@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ivig_fhir.validation.elements import R4, R4B, R5, VERSIONS, Table, table
+from ivig_fhir.validation.findings import Fault
+from ivig_fhir.validation.nodes import Node
 from ivig_fhir.validation.primitives import PRIMITIVES
 from ivig_fhir.validation.reading import Document
+from ivig_fhir.validation.rules import layer
+
+rule = layer("structure")
 
 _STATED = {"4.0": R4, "4.3": R4B, "5.0": R5}
 _PROFILE = re.compile(r"^http://hl7\.org/fhir/(\d\.\d)/")
@@ -65,6 +70,17 @@ def stated(data: Any) -> str:
         if match and match.group(1) in _STATED:
             return _STATED[match.group(1)]
     return ""
+
+
+@rule("fhir-version", "warning", on="Resource")
+def version_is_known(node: Node) -> Iterator[Fault]:
+    """The resource states FHIR versions of which none is R4, R4B or R5. It was checked as one of these, so what its own
+    version asks may not have been, and what that version allows may have been refused."""
+    found = node.value.get("fhirVersion")
+    named = [item for item in (found if isinstance(found, list) else [found]) if isinstance(item, str)]
+    if named and not any(version_of(item) for item in named):
+        seen = f"FHIR {', '.join(named)}; checked as {VERSIONS[node.artefact.version]}"
+        yield node.fault("fhirVersion", seen=seen, allowed=", ".join(VERSIONS.values()))
 
 
 def shaped(data: Any) -> str:
