@@ -4,7 +4,7 @@ BIND ?= 127.0.0.1:8080
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples fuzz load
+.PHONY: serve test check lint types compile-check validate bench lock oracle review preview mutation browser examples fuzz load interop bench-validate
 
 serve: $(READY)
 	@echo "Pages:     http://$(BIND)/guidance"
@@ -35,6 +35,15 @@ validate: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/service.py $(BENCH_OPTIONS)
 	$(BIN)/python benchmarks/pages.py
+
+# ivig-fhir validate beside HL7's validator on the same files, and the corpus; Java 17, Maven, npm; ten minutes.
+bench-validate: $(READY)
+	$(BIN)/python benchmarks/validate.py
+
+# The programs of others: HL7's and HAPI's validators over definitions/, a HAPI server that holds it. Java 17, Maven,
+# npm, 3 GB in .interop; ten minutes. What cannot be had is named, and the step exits 3.
+interop: $(READY)
+	$(BIN)/python tools/interop/run.py
 
 # What fhirpath.js says of every published condition over every case; needs node and npm.
 oracle: $(READY)

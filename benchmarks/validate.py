@@ -7,11 +7,13 @@ Then what the corpus says (benchmarks/corpus). Java 17, Maven and npm are needed
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools" / "interop"), str(ROOT / "benchmarks" / "corpus")]
 
 from corpus import EDITIONS, TYPES, measure  # noqa: E402
-from java import judge  # noqa: E402
+from java import Judgement, judge  # noqa: E402
 from packages import CACHE, EXAMPLES, WORK, Missing, install, unpacked  # noqa: E402
 from places import digest  # noqa: E402
 
@@ -77,25 +79,42 @@ def _compared(title: str, files: dict[str, list[Path]], aim: bool) -> bool:
     print(
         f"{title}: {count} resources (load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors)", flush=True
     )
-    bare = _ours(files, "nowhere")
-    runs = [_ours(files, str(CACHE)) for _ in range(TIMES)]
+    bare = _timed(_ours(files, "nowhere"))
+    runs = [_timed(_ours(files, str(CACHE))) for _ in range(TIMES)]
     ours = Measured(statistics.median(run.seconds for run in runs), max(run.megabytes for run in runs))
-    java = _java(files)
+    judged = [judge("hl7", edition, group, {path.parent for path in group}) for edition, group in files.items()]
+    java = Measured(sum(run.seconds for run in judged), max(run.megabytes for run in judged))
     ratio = java.seconds / ours.seconds
     print(f"  ivig-fhir validate, without HL7's packages  {bare.seconds:8.1f} s {bare.megabytes:6.0f} MB")
     print(f"  ivig-fhir validate, median of {TIMES}            {ours.seconds:8.1f} s {ours.megabytes:6.0f} MB")
     print(
         f"  HL7's validator 6.7.9                       {java.seconds:8.1f} s {java.megabytes:6.0f} MB   {ratio:.0f} ×"
     )
+    _agreement(files, judged)
     kept = not aim or (ours.seconds <= MOST_SECONDS and ours.megabytes <= MOST_MEGABYTES)
     return kept and ratio >= LEAST_RATIO
 
 
-def _ours(files: dict[str, list[Path]], cache: str) -> Measured:
-    """A new process; both editions at once."""
+def _ours(files: dict[str, list[Path]], cache: str, *more: str) -> list[str]:
+    """The command over both editions at once."""
     paths = sorted({path.parent for group in files.values() for path in group})
-    command = [Path(sys.executable).parent / "ivig-fhir", "validate", "--cache", cache, *paths]
-    return _timed([str(word) for word in command])
+    command = [Path(sys.executable).parent / "ivig-fhir", "validate", "--cache", cache, *more, *paths]
+    return [str(word) for word in command]
+
+
+def _agreement(files: dict[str, list[Path]], judged: list[Judgement]) -> None:
+    """Of the files that HL7's validator refuses or lets pass, how many ours does. HL7's examples are not all valid."""
+    done = subprocess.run(_ours(files, str(CACHE), "--format", "json"), capture_output=True, check=False)
+    findings = json.loads(done.stdout)["findings"]
+    errors = [(Path(item["file"]), item["rule"]) for item in findings if item["severity"] == "error"]
+    ours = {path for path, _ in errors}
+    theirs = {Path(said.file) for run in judged for said in run.findings if said.severity in ("error", "fatal")}
+    every = {path for group in files.values() for path in group}
+    print(f"  refused by both {len(ours & theirs)}, by neither {len(every - ours - theirs)}, ", end="")
+    print(f"by HL7's alone {len(theirs - ours)}, by ours alone {len(ours - theirs)}")
+    alone = Counter(rule for path, rule in errors if path not in theirs)
+    for rule, count in alone.most_common():
+        print(f"    ours alone: {rule} {count}")
 
 
 def _timed(command: Sequence[str]) -> Measured:
@@ -104,12 +123,6 @@ def _timed(command: Sequence[str]) -> Measured:
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0
     return Measured(time.monotonic() - started, usage.ru_maxrss / 1024)
-
-
-def _java(files: dict[str, list[Path]]) -> Measured:
-    """One process of each FHIR version, for it speaks one; the seconds added, the larger memory."""
-    runs = [judge("hl7", edition, group, {path.parent for path in group}) for edition, group in files.items()]
-    return Measured(sum(run.seconds for run in runs), max(run.megabytes for run in runs))
 
 
 if __name__ == "__main__":

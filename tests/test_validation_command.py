@@ -238,7 +238,7 @@ def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
 
 
 def test_with_hl7_its_findings_stand_beside_ours_at_their_place(run: Run, java: Callable[[str], Path]) -> None:
-    folder = java('cp "$(dirname "$0")/said.json" outcome')
+    folder = java('cp "$(dirname "$0")/said.json" outcome.json')
     (folder / "bin" / "said.json").write_text(json.dumps(SAID_BY_HL7))
     many = folder / "two.ndjson"
     many.write_text("\n" + json.dumps(json.loads(PLAN.read_text())) + "\n" + json.dumps(json.loads(FINE.read_text())))
@@ -253,7 +253,7 @@ def test_with_hl7_its_findings_stand_beside_ours_at_their_place(run: Run, java: 
     assert {item["file"] for item in theirs} == {str(PLAN)}
     called = (folder / "called").read_text().split()
     assert called[:4] == ["-jar", str(jar), "000000.json", "000001.json"]
-    assert called[4:] == ["-version", "4.0.1", "-tx", "n/a", "-output", "outcome"]
+    assert called[4:] == ["-version", "4.0.1", "-tx", "n/a", "-output", "outcome.json"]
     assert (folder / "given").read_text() == PLAN.read_text() + FINE.read_text()
     for form in ("text", "sarif", "junit", "outcome"):
         assert "hl7-dom-6" in run(PLAN, FINE, "--with-hl7", jar, "--format", form).output
@@ -267,7 +267,7 @@ def test_with_hl7_its_findings_stand_beside_ours_at_their_place(run: Run, java: 
     ("line", "seen"),
     [
         ("echo 'Unable to find a package' >&2; exit 1", "Unable to find a package"),
-        ("echo '{' > outcome", "left no findings"),
+        ("echo '{' > outcome.json", "left no findings"),
     ],
 )
 def test_an_hl7_validator_that_fails_is_said_and_not_taken_for_silence(

@@ -91,4 +91,6 @@ def definitions(edition: str) -> list[Path]:
 
 def _said(tool: str, edition: str, line: dict[str, Any]) -> Said:
     path = line.get("path") or ""
-    return Said(tool, edition, line["file"], line["severity"], line.get("id") or "", line["line"], path, line["message"])
+    return Said(
+        tool, edition, line["file"], line["severity"], line.get("id") or "", line["line"], path, line["message"]
+    )

@@ -48,13 +48,28 @@ def _outcomes(jar: str, version: str, folder: Path, files: list[str]) -> list[di
     java = shutil.which("java")
     if java is None or not Path(jar).is_file():
         raise _refused("java is not to be found" if java is None else f"there is no {jar}")
-    output = folder / "outcome"
-    command = [java, "-jar", str(Path(jar).absolute()), *files, "-version", version, "-tx", "n/a", "-output", "outcome"]
+    output = folder / "outcome.json"
+    command = [
+        java,
+        "-jar",
+        str(Path(jar).absolute()),
+        *files,
+        "-version",
+        version,
+        "-tx",
+        "n/a",
+        "-output",
+        "outcome.json",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     try:
         found = json.loads(output.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip() and line[0] != "\t"]
+        said = [
+            line
+            for line in (done.stderr or done.stdout).splitlines()
+            if line.strip() and not line.startswith(("\t", "Picked up"))
+        ]
         raise _refused(f"it left no findings (exit {done.returncode}): {said[-1][:300] if said else error}") from error
     entries = found.get("entry", []) if found.get("resourceType") == "Bundle" else [{"resource": found}]
     return [entry["resource"] for entry in entries]
