@@ -210,6 +210,7 @@ class _ValueSets:
                 changed[f"ValueSet-{item['id']}.json"] = item | {"expansion": {"contains": contains}}
         urls = [f'"{item["url"]}"' for item in changed.values()]
         topics = tuple(topic for topic, inputs in self.inputs.items() if any(url in inputs for url in urls))
+        topics = topics or tuple(self.inputs)  # what no plan reads, texts are read beside: in every topic
         return Mutant(f"ValueSet-{name}.json", name, what, changed, topics, code)
 
 
