@@ -82,7 +82,10 @@ def _compared(title: str, files: dict[str, list[Path]], aim: bool) -> bool:
     bare = _timed(_ours(files, "nowhere"))
     runs = [_timed(_ours(files, str(CACHE))) for _ in range(TIMES)]
     ours = Measured(statistics.median(run.seconds for run in runs), max(run.megabytes for run in runs))
-    judged = [judge("hl7", edition, group, {path.parent for path in group}) for edition, group in files.items()]
+    # our content resolves its own links; among HL7's examples are HL7's definitions, which it knows
+    judged = [
+        judge("hl7", edition, group, {path.parent for path in group} if aim else ()) for edition, group in files.items()
+    ]
     java = Measured(sum(run.seconds for run in judged), max(run.megabytes for run in judged))
     ratio = java.seconds / ours.seconds
     print(f"  ivig-fhir validate, without HL7's packages  {bare.seconds:8.1f} s {bare.megabytes:6.0f} MB")
