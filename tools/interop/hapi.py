@@ -171,7 +171,7 @@ def _apply(server: _Server, resources: list[Resource]) -> None:
         groups = [item for item in answer.get("contained", ()) if item["resourceType"] == "RequestGroup"]
         actions = sum(len(item.get("action", ())) for item in groups)
         says = {
-            _said(item)[:160]
+            _said(item)[:400]
             for item in (answer, *answer.get("contained", ()))
             if item["resourceType"] == "OperationOutcome"
         }

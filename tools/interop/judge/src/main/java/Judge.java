@@ -58,7 +58,7 @@ public final class Judge {
       for (String file : Files.readAllLines(Path.of(given[3]))) {
         try {
           engine.check(file, out);
-        } catch (Exception error) {
+        } catch (Exception | LinkageError error) {
           write(out, file, "fatal", "exception", 0, 0, "", String.valueOf(error));
         }
         count++;
