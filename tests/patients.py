@@ -148,6 +148,8 @@ def procedure(name: str, fact: dict[str, Any]) -> Resource:
     if "begun" in fact:
         ended = {"end": str(fact["ended"])} if "ended" in fact else {}
         found["performedPeriod"] = {"start": str(fact["begun"])} | ended
+    if "when" in fact:
+        found["performedString"] = fact["when"]
     return found | ({"performedDateTime": str(fact["date"])} if "date" in fact else {})
 
 

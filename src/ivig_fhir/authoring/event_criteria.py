@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ivig_fhir.authoring.condition_criteria import Leaf, capital, title_of
 from ivig_fhir.authoring.formulas import Formula, either, exists, in_doubt, met_or_open
 from ivig_fhir.authoring.guidance import Asks, Criterion
@@ -14,21 +16,28 @@ PHASES = {
     "failed": Phase("failed", ("stopped", "completed"), outcome="ineffective"),
     "on-record": Phase("on-record", ("active", "on-hold", "stopped", "completed")),
 }
+# when it was is not known, so that it may have been within the days that count
+_UNDATED_ORDER = "authoredOn.exists().not()"
+_UNDATED_PROCEDURE = "performed.exists().not() or performed.ofType(string).exists()"
 
 
 def order(criterion: Criterion, needs: Needs) -> Leaf:
-    """Orders of a class in the named phases; rows that ask leave it open."""
+    """Orders of a class in the named phases; rows that ask leave it open, and so does a date that is wanted."""
     order_class = needs.guidance.orders[criterion["order"]]
     met: list[Formula] = []
     doubt: list[Formula] = []
     for name in criterion["is"]:
         if name == "done":
             met.append(exists(needs.procedure_done(order_class.done_codes, order_class.done_within)))
+            doubt.append(exists(needs.procedure(order_class.done_codes), _UNDATED_PROCEDURE))
             continue
         phase = _phase(name, criterion)
         # only medication orders can be read after they were signed: no query brings service orders
         for row in (row for row in order_class.rows if name == "drafted" or row.type == "MedicationRequest"):
             (doubt if row.asks else met).append(exists(needs.order(order_class.id, row, phase)))
+            if phase.within:
+                whenever = needs.order(order_class.id, row, replace(phase, role=PHASES[name].role, within=""))
+                doubt.append(exists(whenever, _UNDATED_ORDER))
     asks = next((row.asks for row in order_class.rows if row.asks), None)
     return (
         met_or_open(either(*met), either(*doubt) if doubt else None),
