@@ -38,6 +38,14 @@ UCUM = "http://unitsofmeasure.org"
 
 Resource = dict[str, Any]
 
+# the facts of one patient, whose chart is opened: a disease, and nothing else
+MMN: dict[str, Any] = {
+    "at": "2026-03-02",
+    "hook": "patient-view",
+    "patient": {"born": "1982-07-01"},
+    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
+}
+
 
 def codeable(fact: dict[str, Any]) -> Resource:
     """The CodeableConcept of a fact: every code system key that it has, and its text."""

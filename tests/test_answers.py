@@ -12,13 +12,7 @@ from flask.testing import FlaskClient
 
 import patients
 from ivig_fhir.engine.record import _FOREIGN
-
-MMN: dict[str, Any] = {
-    "at": "2026-03-02",
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-}
+from patients import MMN
 
 
 def post(client: FlaskClient, body: Any, service: str = "ivig-patient-view", **more: Any) -> Any:

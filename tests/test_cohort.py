@@ -19,13 +19,8 @@ from ivig_fhir.cli.apply import apply_command
 from ivig_fhir.cli.cohort_folder import Cohort, open_cohort
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import Problem
+from patients import MMN
 
-MMN: dict[str, Any] = {
-    "at": "2026-03-02",
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-}
 CIDP = MMN | {"conditions": {"cidp": {"icd-10-cm": "G61.81"}}}
 WELL: dict[str, Any] = {"hook": "patient-view", "patient": {"born": "1990-01-01"}}
 PREDNISONE = {"rxnorm": "8640", "route": "oral"}

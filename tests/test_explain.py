@@ -31,14 +31,9 @@ from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.pages.examples import Example, examples
 from ivig_fhir.problems import Problem
+from patients import MMN
 
 DAY = "2026-03-02"
-MMN: dict[str, Any] = {
-    "at": DAY,
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-}
 
 
 @pytest.fixture(scope="module")

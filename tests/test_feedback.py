@@ -29,13 +29,8 @@ from ivig_fhir.problems import Problem
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.settings import Settings
 from live import BIN, free_port, serve_options, wait_for
+from patients import MMN
 
-MMN: dict[str, Any] = {
-    "at": "2026-03-02",
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-}
 SERVICE = "/cds-services/ivig-patient-view"
 WHEN = "2026-03-02T14:05:09Z"
 UNKNOWN = "6f2c1a34-0000-4000-8000-000000000001"

@@ -37,13 +37,7 @@ from ivig_fhir.service.routes import Service
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Deadline, Network, trusted_tls
 
-MMN: dict[str, Any] = {
-    "at": "2026-03-02",
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-    "unavailable": ["patient", "conditions"],
-}
+MMN: dict[str, Any] = patients.MMN | {"unavailable": ["patient", "conditions"]}
 HELD = {key: value for key, value in MMN.items() if key != "unavailable"}
 TOKEN = "s3cr3t-t0ken"  # noqa: S105 - of a server on loopback
 LONG = 30.0  # seconds: a deadline that no test is meant to meet

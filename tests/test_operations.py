@@ -28,14 +28,9 @@ from ivig_fhir.service.metrics import Metrics
 from ivig_fhir.service.operations import JsonLines
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.shared_counts import ROW_BYTES, SharedCounts
+from patients import MMN
 from tokens import ISSUER, PUBLIC, SERVICE
 
-MMN: dict[str, Any] = {
-    "at": "2026-03-02",
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-}
 REQUEST = "5f0f3a52-0000-4000-8000-000000000007"
 
 

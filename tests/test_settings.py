@@ -16,13 +16,8 @@ from ivig_fhir.problems import Problem
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.fhir_servers import FhirServer
 from ivig_fhir.service.settings import Settings, read_settings, settings_table
+from patients import MMN
 
-MMN: dict[str, Any] = {
-    "at": "2026-03-02",
-    "hook": "patient-view",
-    "patient": {"born": "1982-07-01"},
-    "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
-}
 SERVICE = "/cds-services/ivig-patient-view"
 ORIGIN = "https://sandbox.example.org"
 
