@@ -137,7 +137,7 @@ def leaves(characteristic: dict[str, Any], place: str) -> Iterator[tuple[str, st
     text = characteristic.get("definitionExpression", {}).get("expression", "")
     met, _, doubt = text.partition(" or ")
     present = met.startswith("%") and met.endswith(".exists()") and met.count("(") == 1
-    if present and (not doubt or doubt.endswith(" and {})")):
+    if present and (not doubt or (doubt.startswith("(") and doubt.endswith(" and {})"))):
         yield place, f"{link}.definitionExpression", "RS-32"
 
 
