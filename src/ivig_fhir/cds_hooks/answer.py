@@ -18,7 +18,7 @@ from ivig_fhir.cds_hooks.requests import (
 from ivig_fhir.cds_hooks.selection import NO_POLICY, Policy, Selection, TopicCard, select
 from ivig_fhir.cds_hooks.site_codes import mapped_facts
 from ivig_fhir.cds_hooks.wording import Setting
-from ivig_fhir.engine.apply import Finding, apply, asleep
+from ivig_fhir.engine.apply import Finding, Units, Wakefulness, apply
 from ivig_fhir.engine.inputs import Index, build_index, gather
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.knowledge.content import Content
@@ -58,7 +58,8 @@ class Responder:
         self.policy = policy
         self.mute = policy.silent >= content.units.keys()
         self.index: Index = build_index(content.requirements.values())
-        self.asleep = asleep(content)
+        self.all_units: Units = {plan.topic: plan.units for plan in content.plans}
+        self.wakefulness = Wakefulness(content)
         self.keys = {hook: _keys(hook, content) for hook in content.hooks}
 
     def answer(self, request: HookRequest, today: date, origin: Origin) -> dict[str, Any]:
@@ -87,11 +88,12 @@ class Responder:
     ) -> Evaluation:
         """The units' findings for this record, and the cards; without `all_units` those that nothing wakes left out."""
         facts = gather(record, self.content, self.index, today)
-        sleeping = None if all_units else self.asleep
+        units = self.all_units if all_units else self.wakefulness.units(facts, request.hook)
         findings = tuple(
             finding
             for plan in self.content.plans
-            for finding in apply(plan, self.content, facts, request.hook, sleeping)
+            if plan.topic in units
+            for finding in apply(plan, units[plan.topic], self.content, facts, request.hook)
         )
         speaks = request.hook not in ORDER_HOOKS or self._order_in_question(facts)
         chosen = select(findings, self.content, request.reader, self.policy) if speaks else Selection()

@@ -7,7 +7,7 @@ The search is bounded: it may miss a set, it never reports one that does not do 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
 
@@ -111,8 +111,7 @@ class Search:
         return found
 
     def _finding(self, plan: Plan, unit: Unit, facts: tuple[Candidate, ...]) -> Finding:
-        alone = replace(plan, units=(unit,))
-        (finding,) = apply(alone, self.content, self._facts(facts), self.request.hook)
+        (finding,) = apply(plan, (unit,), self.content, self._facts(facts), self.request.hook)
         return finding
 
     def _verified(self, unit: Unit, facts: tuple[Candidate, ...]) -> Counterfactual | None:

@@ -6,9 +6,8 @@ Kleene logic: a condition that is unknown makes a unit conditional, never silent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 
 from ivig_fhir.engine.dose import Dose, NoDose, stated_dose
@@ -87,47 +86,50 @@ class Finding:
         )
 
 
-Asleep = Mapping[str, tuple[frozenset[str], ...]]
+Units = Mapping[str, Sequence[Unit]]  # by topic
 
 
-def asleep(content: Content) -> Asleep:
-    """Per unit the inputs of each criterion that is false over no data: while none of one holds a resource, or could
-    not be had, the unit is silent. Made once at load."""
-    nothing = Facts({}, frozenset(), date.max)
-    found = {}
-    for unit in content.units.values():
-        conditions = [criterion.condition for criterion in unit.criteria]
-        still = tuple(
-            condition.inputs
-            for condition in conditions
-            if "subject" not in condition.inputs and condition.evaluate(nothing).truth is False
-        )
-        if still:
-            found[unit.id] = still
-    return found
-
-
-def apply(plan: Plan, content: Content, facts: Facts, hook: str, sleeping: Asleep | None = None) -> list[Finding]:
-    """A finding for every unit of a plan, silent ones included with the criterion that silenced them.
-
-    With `sleeping` the units that nothing can wake are left out.
+class Wakefulness:
+    """Which units a record can make speak: not those of which a criterion is false over no data while none of its
+    inputs holds a resource or could not be had. Made once at load: each such set of inputs is a bit.
     """
+
+    def __init__(self, content: Content) -> None:
+        bits: dict[frozenset[str], int] = {}
+        needed = {}
+        for unit in content.units.values():
+            needed[unit] = 0
+            for condition in (criterion.condition for criterion in unit.criteria):
+                if "subject" not in condition.inputs and condition.over_nothing.truth is False:
+                    needed[unit] |= bits.setdefault(condition.inputs, 1 << len(bits))
+        self._by_hook = {
+            hook: [(unit, bit) for unit, bit in needed.items() if hook in unit.hooks] for hook in content.hooks
+        }
+        self._by_input: dict[str, int] = {}
+        for inputs, bit in bits.items():
+            for name in inputs:
+                self._by_input[name] = self._by_input.get(name, 0) | bit
+
+    def units(self, facts: Facts, hook: str) -> Units:
+        """The units of a hook that these facts wake."""
+        roused = 0
+        for name in facts.touched:
+            roused |= self._by_input.get(name, 0)
+        found: dict[str, list[Unit]] = {}
+        for unit, needed in self._by_hook[hook]:
+            if needed & roused == needed:
+                found.setdefault(unit.topic, []).append(unit)
+        return found
+
+
+def apply(plan: Plan, units: Iterable[Unit], content: Content, facts: Facts, hook: str) -> list[Finding]:
+    """A finding for each of these units of a plan, silent ones included with the criterion that silenced them."""
     for criterion in plan.criteria:
         verdict = criterion.condition.evaluate(facts)
         if verdict.truth is False or _for_want_of_data(criterion, verdict, facts):
             verdicts = ((criterion, verdict),)
-            return [Finding(unit, SILENT, verdicts, silent_for=criterion.reads) for unit in plan.units]
-    units = plan.units if sleeping is None else [unit for unit in plan.units if _may_wake(unit, facts, hook, sleeping)]
+            return [Finding(unit, SILENT, verdicts, silent_for=criterion.reads) for unit in units]
     return [_finding(unit, content, facts, hook) for unit in units]
-
-
-def _may_wake(unit: Unit, facts: Facts, hook: str, sleeping: Asleep) -> bool:
-    if hook not in unit.hooks:
-        return False
-    for inputs in sleeping.get(unit.id, ()):  # a loop, since this runs for every unit of every request
-        if inputs.isdisjoint(facts.inputs) and inputs.isdisjoint(facts.unavailable):
-            return False
-    return True
 
 
 def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:

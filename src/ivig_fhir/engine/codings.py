@@ -15,12 +15,6 @@ from ivig_fhir.fhir import Resource, as_list
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.terminology import Code, system_of
 
-_TEXT_PATHS = {
-    ("Condition", "code"),
-    ("MedicationRequest", "statusReason"),
-    ("AllergyIntolerance", "code"),
-    ("Observation", "value"),
-}
 _ABATEMENT = ("abatementDateTime", "abatementAge", "abatementPeriod", "abatementRange", "abatementString")
 
 
@@ -32,17 +26,17 @@ class Door:
 
     def codes(self, resource: Resource, path: str) -> set[Code]:
         """The (system, code) pairs at a path; each code also stands with an empty system."""
-        where = (resource["resourceType"], path)
+        where, hints, code_map = (resource["resourceType"], path), self.content.hints, self.content.code_map
         concepts = self._elements(resource, path)
         found = _pairs(concepts)
-        if self.content.code_map:
-            found |= {self.content.code_map[pair] for pair in found & self.content.code_map.keys()}
+        if code_map:
+            found |= {code_map[pair] for pair in found & code_map.keys()}
         systems = self.content.read_systems.get(where)
-        known = [pair for pair in found if pair[0] in systems] if systems else []
-        if where in _TEXT_PATHS:
-            found.update(self._hinted(where, concepts, known))
+        known = {pair for pair in found if pair[0] in systems} if systems else set()
+        if hints.may_read(where, known):
+            found.update(code for text in _texts(concepts) for code in hints.read(where, text, known))
         if systems is not None and not known:
-            found.add(self.content.hints.unreadable)
+            found.add(hints.unreadable)
         if not found and where[0] in ("Condition", "AllergyIntolerance"):
             found = _absent_status(resource, path)
         return found
@@ -61,10 +55,10 @@ class Door:
             found = [child for parent in found if isinstance(parent, dict) for child in as_list(parent.get(name))]
         return found
 
-    def _hinted(self, where: tuple[str, str], concepts: list[Any], known: list[Code]) -> Iterator[Code]:
-        hints, path = self.content.hints, ".".join(where)
-        texts = (concept.get("text") for concept in concepts if isinstance(concept, dict))
-        return (code for text in texts if isinstance(text, str) for code in hints.read(path, text, known))
+
+def _texts(concepts: list[Any]) -> Iterator[str]:
+    texts = (concept.get("text") for concept in concepts if isinstance(concept, dict))
+    return (text for text in texts if isinstance(text, str))
 
 
 def _pairs(concepts: list[Any]) -> set[Code]:

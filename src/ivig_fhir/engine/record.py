@@ -9,36 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from ivig_fhir.fhir import Resource, as_list, reference_to
 from ivig_fhir.problems import problem
 
-# types whose resources belong to the patient, and the element that says so
-_SUBJECT = {
-    "Condition": "subject",
-    "Observation": "subject",
-    "Procedure": "subject",
-    "MedicationRequest": "subject",
-    "ServiceRequest": "subject",
-    "AllergyIntolerance": "patient",
-}
-# elements that no R4 resource of the type has: DSTU2, STU3 or R5 in an R4 context (CH-39)
-_FOREIGN = {
-    "Condition": ("patient", "dateRecorded"),
-    "MedicationRequest": ("medication", "reason", "context"),
-    "ServiceRequest": ("reason", "context"),
-    "Procedure": ("occurrenceDateTime", "occurrencePeriod", "occurrenceString", "occurrenceAge", "occurrenceRange"),
-    "Observation": ("context", "triggeredBy", "related"),
-    "AllergyIntolerance": ("substance", "assertedDate", "participant"),
-}
-_NEEDED = {
-    "Observation": ("status", "code"),
-    "MedicationRequest": ("status", "intent"),
-    "ServiceRequest": ("status", "intent"),
-    "Procedure": ("status",),
-    "Condition": (),
-    "AllergyIntolerance": (),
+
+class _Form(NamedTuple):
+    """What is looked at in a resource of a type: the element that says whose it is, the elements without which it
+    means nothing, those that are concepts, and those that no R4 resource of the type has (DSTU2, STU3, R5; CH-39).
+    """
+
+    subject: str
+    needed: tuple[str, ...]
+    concepts: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+
+_STATUS_AND_INTENT = ("status", "intent")
+_OF_A_PROBLEM = ("code", "clinicalStatus", "verificationStatus")
+_OCCURRENCE = tuple(f"occurrence{kind}" for kind in ("DateTime", "Period", "String", "Age", "Range"))
+_FORMS = {
+    "Condition": _Form("subject", (), _OF_A_PROBLEM, ("patient", "dateRecorded")),
+    "Observation": _Form("subject", ("status", "code"), ("code",), ("context", "triggeredBy", "related")),
+    "Procedure": _Form("subject", ("status",), ("code",), _OCCURRENCE),
+    "MedicationRequest": _Form(
+        "subject", _STATUS_AND_INTENT, ("medicationCodeableConcept",), ("medication", "reason", "context")
+    ),
+    "ServiceRequest": _Form("subject", _STATUS_AND_INTENT, ("code",), ("reason", "context")),
+    "AllergyIntolerance": _Form("patient", (), _OF_A_PROBLEM, ("substance", "assertedDate", "participant")),
 }
 
 
@@ -65,6 +65,12 @@ class Subject:
     patient: Resource
     names: frozenset[str] = frozenset()
 
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """All references that mean the patient, but for those with another base or a version."""
+        identifier = self.patient["id"]
+        return self.names | {f"Patient/{identifier}", f"urn:uuid:{identifier}"}
+
 
 def read_record(
     subject: Subject,
@@ -84,7 +90,9 @@ def read_record(
     for key, resources in found.items():
         kept = []
         for number, resource in enumerate(resources, 1):
-            fault = _whose(resource, subject, f"{key}: resource {number}") or _form(resource) or _fault(resource)
+            form = _FORMS.get(resource["resourceType"])
+            whose = _whose(resource, form, subject, key, number) if form else ""
+            fault = whose or (form and (_version(resource, form) or _fault(resource, form)))
             if fault:
                 not_used.append(f"{reference_to(resource)} ({fault})")
                 cut.add(key)
@@ -93,8 +101,11 @@ def read_record(
         own[key] = tuple(kept)
     ordered = []
     for number, resource in enumerate(drafts, 1):
-        whose = _whose(resource, subject, f"context.draftOrders: order {number}")
-        fault = (whose if whose != NOBODY else "") or _fault({"status": "draft", "intent": "order"} | resource)
+        form = _FORMS.get(resource["resourceType"])
+        whose = _whose(resource, form, subject, "context.draftOrders", number) if form else ""
+        if whose == NOBODY:  # the context says it
+            whose = ""
+        fault = whose or (form and _fault({"status": "draft", "intent": "order"} | resource, form))
         if fault:
             not_used.append(f"{reference_to(resource)} ({fault})")
         elif not _to_be_ignored(resource):
@@ -104,59 +115,53 @@ def read_record(
     )
 
 
-def _whose(resource: Resource, subject: Subject, where: str) -> str:
+def _whose(resource: Resource, form: _Form, subject: Subject, source: str, number: int) -> str:
     """Why a resource is not the patient's, as far as can be seen; nothing when it is.
 
     Raises Problem('unusable') when it is another patient's: then nothing of the request can be trusted.
     """
-    element = _SUBJECT.get(resource.get("resourceType", ""))
-    if element is None:
-        return ""
-    reference = patient_reference(resource)
+    reference = _reference(resource.get(form.subject))
     if not reference or reference.startswith("#"):
         return NOBODY
-    identifier = subject.patient["id"]
-    if reference == f"Patient/{identifier}" or reference in subject.names:
+    if reference in subject.references:
         return ""
     if reference.startswith("urn:"):
-        return "" if reference == f"urn:uuid:{identifier}" else NOBODY
+        return NOBODY
     kind, _, name = f"/{reference.partition('/_history/')[0]}".rpartition("/")
     if not kind.endswith("/Patient"):
         return "its subject is no patient"
-    if name == identifier:
+    if name == subject.patient["id"]:
         return ""
-    raise problem("unusable", f"{where}, {element}", "belongs to another patient", "the patient of the context")
+    where = f"{source}: resource {number}, {form.subject}"
+    raise problem("unusable", where, "belongs to another patient", "the patient of the context")
 
 
-def _form(resource: Resource) -> str:
+def _version(resource: Resource, form: _Form) -> str:
     """Why a resource is none of R4, as far as can be seen. An order in question is asked about instead."""
-    foreign = any(name in resource for name in _FOREIGN.get(resource.get("resourceType", ""), ()))
+    foreign = not resource.keys().isdisjoint(form.foreign)
     return "it has the form of another FHIR version than R4" if foreign else ""
 
 
-def _fault(resource: Resource) -> str:
+def _fault(resource: Resource, form: _Form) -> str:
     """Why a resource cannot be read; nothing when it can."""
-    kind = resource.get("resourceType")
-    if kind not in _SUBJECT:
-        return ""
     if resource.get("modifierExtension"):
         return "it carries a modifier extension that this module does not know"
-    missing = [name for name in _NEEDED[kind] if name not in resource]
+    missing = [name for name in form.needed if name not in resource]
     if missing:
         return f"{', '.join(missing)} missing"
-    malformed = [
-        name
-        for name in ("code", "clinicalStatus", "verificationStatus", "medicationCodeableConcept")
-        if name in resource and not isinstance(resource[name], dict)
-    ]
+    malformed = [name for name in form.concepts if not isinstance(resource.get(name, {}), dict)]
     return f"{', '.join(malformed)} malformed" if malformed else ""
+
+
+def _reference(value: Any) -> str:
+    reference = value.get("reference") if isinstance(value, dict) else None
+    return reference if isinstance(reference, str) else ""
 
 
 def patient_reference(resource: Resource) -> str:
     """The reference by which a resource says whose it is; nothing when it does not say, or is of another type."""
-    subject = resource.get(_SUBJECT.get(str(resource.get("resourceType")), ""))
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    return reference if isinstance(reference, str) else ""
+    form = _FORMS.get(str(resource.get("resourceType")))
+    return _reference(resource.get(form.subject)) if form else ""
 
 
 def _with_plain_value(resource: Resource) -> Resource:

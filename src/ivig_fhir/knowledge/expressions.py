@@ -7,10 +7,11 @@ side is empty, has several items, or its dates are too coarse to decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ivig_fhir.fhir import Resource
@@ -34,6 +35,11 @@ class Facts:
     unavailable: frozenset[str]
     today: date
     memo: dict[str, Verdict] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """The inputs that hold something or could not be had: over all others a condition says what it always does."""
+        return self.unavailable.union(self.inputs)
 
     @cached_property
     def had(self) -> Facts:
@@ -61,7 +67,7 @@ _KEYS = {name: [name + suffix for suffix in types.split()] for name, types in _C
 
 @dataclass(frozen=True)
 class Condition:
-    """A compiled condition: its text, the inputs that it names, and evaluate()."""
+    """A compiled condition: its text, the inputs that it names, evaluate(), and what it says over no data."""
 
     text: str
     inputs: frozenset[str]
@@ -71,8 +77,14 @@ class Condition:
         """True, false or unknown over these facts; units share criteria, so each text is evaluated once."""
         found = facts.memo.get(self.text)
         if found is None:
-            found = facts.memo[self.text] = self._run(facts, None)
+            idle = self.inputs.isdisjoint(facts.touched)
+            found = facts.memo[self.text] = self.over_nothing if idle else self._run(facts, None)
         return found
+
+    @cached_property
+    def over_nothing(self) -> Verdict:
+        """The verdict where no input holds anything and all could be had; then no date is looked at either."""
+        return self._run(Facts({}, frozenset(), date.max), None)
 
 
 @cache
@@ -95,7 +107,7 @@ def _condition(node: g.Node) -> _Closure:
     if isinstance(node, g.And):
         return _every([_condition(term) for term in node.terms])
     if isinstance(node, g.Or):
-        return _some([_condition(term) for term in node.terms])
+        return _some(_alternatives(node.terms))
     if isinstance(node, g.Compare):
         return _comparison(node)
     if isinstance(node, g.Path):
@@ -118,7 +130,19 @@ def _every(terms: list[_Closure]) -> _Closure:
     return run
 
 
+def _alternatives(terms: Iterable[g.Node]) -> list[_Closure]:
+    """The terms of an `or`; those in a row that only ask whether an input holds anything are asked at once."""
+    found: list[_Closure] = []
+    for plain, group in groupby(terms, lambda term: bool(_present(term))):
+        asked = list(group)
+        found += [_presence(*map(_present, asked))] if plain else map(_condition, asked)
+    return found
+
+
 def _some(terms: list[_Closure]) -> _Closure:
+    if len(terms) == 1:
+        return terms[0]
+
     def run(facts: Facts, item: _Item | None) -> Verdict:
         truth: bool | None = False
         decided: tuple[Resource, ...] = ()
@@ -134,7 +158,30 @@ def _some(terms: list[_Closure]) -> _Closure:
     return run
 
 
+def _present(node: g.Node) -> str:
+    """The name of an input of which a condition asks no more than whether it holds anything; else nothing."""
+    if isinstance(node, g.Path) and isinstance(node.head, g.Variable) and node.steps == (g.Exists(),):
+        return node.head.name
+    return ""
+
+
+def _presence(*names: str) -> _Closure:
+    """Whether one of the inputs holds anything, as most conditions ask: the first that does decides."""
+    every = frozenset(names)
+
+    def run(facts: Facts, _: _Item | None) -> Verdict:
+        for name in names:
+            found = facts.inputs.get(name)
+            if found:
+                return Verdict(True, found)
+        return FALSE if every.isdisjoint(facts.unavailable) else UNKNOWN
+
+    return run
+
+
 def _boolean_path(path: g.Path) -> _Closure:
+    if name := _present(path):
+        return _presence(name)
     last = path.steps[-1]
     before = g.Path(path.head, path.steps[:-1])
     if isinstance(last, g.Not):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from ivig_fhir import fhir
@@ -47,7 +47,6 @@ def members(value_set: Resource) -> frozenset[Code]:
 @dataclass(frozen=True)
 class _Phrases:
     code: str
-    path: str
     whole: bool
     pattern: re.Pattern[str]
     beside: frozenset[Code]
@@ -61,25 +60,30 @@ class _Phrases:
 
 @dataclass(frozen=True)
 class Hints:
-    """Reads texts for phrases: no code beside a text may be one that the hint does not name (`beside`)."""
+    """Reads texts for phrases: no code beside a text may be one that the hint does not name (`beside`).
+
+    By (resource type, path): the phrases, and the codes that some of them may stand beside.
+    `unreadable` is the code of an element that is absent or has no code of a system that is read.
+    """
 
     system: str
-    phrases: tuple[_Phrases, ...]
+    phrases: Mapping[tuple[str, str], tuple[_Phrases, ...]]
+    beside: Mapping[tuple[str, str], frozenset[Code]]
     negation: re.Pattern[str]
+    unreadable: Code
 
-    def read(self, path: str, text: str, known: Iterable[Code]) -> list[Code]:
-        """The hint codes of a text at an element path such as 'Condition.code'; `known`: the codes beside it."""
+    def may_read(self, where: tuple[str, str], known: Set[Code]) -> bool:
+        """Whether a text there, beside these codes, can mean anything: mostly not, and then none is searched."""
+        return where in self.beside and known <= self.beside[where]
+
+    def read(self, where: tuple[str, str], text: str, known: Set[Code]) -> list[Code]:
+        """The hint codes of a text; `known`: the codes beside it."""
         negated = self.negation.search(text) is not None
         return [
             (self.system, item.code)
-            for item in self.phrases
-            if item.path == path and item.beside.issuperset(known) and item.found_in(text, negated)
+            for item in self.phrases.get(where, ())
+            if known <= item.beside and item.found_in(text, negated)
         ]
-
-    @property
-    def unreadable(self) -> Code:
-        """The code of an element that is absent or has no code of a system that is read."""
-        return (self.system, UNREADABLE)
 
 
 def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
@@ -99,19 +103,20 @@ def load_hints(definitions: Definitions) -> Hints:
     """The hints of CodeSystem ivig-hint."""
     system = definitions.read("CodeSystem", "ivig-hint")
     concepts = {item["code"]: item for item in system["concept"]}
-    marker = concepts[UNREADABLE]
-    phrases = tuple(
-        _Phrases(
-            code,
-            property_values(item, "path")[0],
-            bool(property_values(item, "match")),
-            _pattern(property_values(item, "phrase")),
-            _read_beside(definitions, item),
-        )
-        for code, item in concepts.items()
-        if code != UNREADABLE
-    )
-    return Hints(system["url"], phrases, _pattern(property_values(marker, "negation")))
+    phrases: dict[tuple[str, str], tuple[_Phrases, ...]] = {}
+    for code, item in concepts.items():
+        if code != UNREADABLE:
+            read = _Phrases(
+                code,
+                bool(property_values(item, "match")),
+                _pattern(property_values(item, "phrase")),
+                _read_beside(definitions, item),
+            )
+            kind, _, path = property_values(item, "path")[0].partition(".")
+            phrases[kind, path] = (*phrases.get((kind, path), ()), read)
+    negation = _pattern(property_values(concepts[UNREADABLE], "negation"))
+    beside = {where: frozenset[Code]().union(*(item.beside for item in items)) for where, items in phrases.items()}
+    return Hints(system["url"], phrases, beside, negation, (system["url"], UNREADABLE))
 
 
 def _read_beside(definitions: Definitions, hint: Resource) -> frozenset[Code]:
