@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ivig_fhir.cds_hooks.requests import PATIENT
 from ivig_fhir.engine.apply import SILENT, Finding
@@ -58,15 +59,27 @@ class TopicCard:
             found = self._cited[id(resource)] = (reference_to(resource), printed_date(resource))
         return found
 
-    def outranked_by(self, unit: Unit) -> list[Unit]:
-        """The units that are shown, on whatever card, and yield to a unit."""
-        shown = (finding.unit for finding in self.standing if finding.unit.id not in self.kept_back)
-        return [other for other in shown if unit.id in other.yields_to]
+    @cached_property
+    def outranked(self) -> dict[str, list[Unit]]:
+        """By id of a unit those that are shown, on whatever card, and yield to it."""
+        found: dict[str, list[Unit]] = {}
+        for unit in (finding.unit for finding in self.standing if finding.unit.id not in self.kept_back):
+            for name in unit.yields_to:
+                found.setdefault(name, []).append(unit)
+        return found
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(finding.unit.id for finding in self.standing)
 
     def outranking(self, unit: Unit) -> list[str]:
         """The ids of the units of the response to which a unit yields."""
-        names = {finding.unit.id for finding in self.standing}
-        return [name for name in unit.yields_to if name in names]
+        return [name for name in unit.yields_to if name in self._names]
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What stands on it."""
+        return tuple(finding.unit for finding in self.findings)
 
     @property
     def opened(self) -> bool:
@@ -202,8 +215,12 @@ def _suggestion(standing: list[Finding], content: Content, reader: str) -> Findi
     if reader == PATIENT or any(finding.warns or finding.unit.kind == CAUTION for finding in standing):
         return None
     for finding in standing:
-        contradicted = any(content.newer[name].one("relation") == "contradicts" for name in finding.unit.newer)
-        outranked = any(other.unit.id in finding.unit.yields_to for other in standing)
-        if finding.proposes and not contradicted and not outranked:
+        if finding.proposes and not _outdone(finding, standing, content):
             return finding
     return None
+
+
+def _outdone(finding: Finding, standing: list[Finding], content: Content) -> bool:
+    """Whether newer evidence contradicts a unit, or it yields to another one that stands."""
+    contradicted = any(content.newer[name].one("relation") == "contradicts" for name in finding.unit.newer)
+    return contradicted or any(other.unit.id in finding.unit.yields_to for other in standing)

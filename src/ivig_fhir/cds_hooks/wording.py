@@ -41,11 +41,11 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         return _patient_detail(card, content, setting)
     questions = _questions(card)
     blocks = [
-        _sources(card, content),
+        _sources(card.units, content),
         _not_evaluated(content, setting),
         _to_clear_up(questions, content),
         *(_unit(finding, card, content, questions) for finding in card.findings),
-        _conflicts(card, content),
+        _conflicts(card.units, content),
         _based_on(card, content),
         _mapped(card, content, setting),
         _also(card, content),
@@ -63,23 +63,19 @@ def headline(finding: Finding, content: Content) -> str:
 
 def _patient_detail(card: TopicCard, content: Content, setting: Setting) -> str:
     patients = frozenset(name for name, word in content.sources.items() if word.one("for-patients"))
-    blocks = [_sources(card, content, patients), *(finding.unit.patient for finding in card.findings)]
+    blocks = [_sources(card.units, content, patients), *(finding.unit.patient for finding in card.findings)]
     return "\n\n".join([*blocks, content.phrase("closing", date=setting.evaluated_on)])
 
 
-def _sources(card: TopicCard, content: Content, only: frozenset[str] | None = None) -> str:
-    used = frozenset[str]().union(*(_sources_of(finding.unit, content) for finding in card.findings))
+@lru_cache(maxsize=1024)
+def _sources(units: tuple[Unit, ...], content: Content, only: frozenset[str] | None = None) -> str:
+    used = {content.statements[name].one("source") for unit in units for name in unit.statements}
     lines = [
         content.phrase("source-line", id=name, short=word.display, standing=word.one("standing-says"))
         for name, word in content.sources.items()
         if name in used and (only is None or name in only)
     ]
     return content.phrase("sources-used", sources="; ".join(lines)) if lines else ""
-
-
-@lru_cache(maxsize=1024)
-def _sources_of(unit: Unit, content: Content) -> frozenset[str]:
-    return frozenset(content.statements[name].one("source") for name in unit.statements)
 
 
 def _not_evaluated(content: Content, setting: Setting) -> str:
@@ -102,15 +98,16 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
     unit = finding.unit
     if unit.kind == NOTICE:
         return unit.says
-    direction = content.phrase("caution") if unit.kind == CAUTION else content.directions[unit.direction].display
     if finding.applicability == CONDITIONAL:
         numbers = ", ".join(f"({questions[item]})" for item in finding.missing)
-        head = content.phrase("unit-conditional", title=unit.title, direction=direction, questions=numbers)
+        head = content.phrase(
+            "unit-conditional", title=unit.title, direction=_direction(unit, content), questions=numbers
+        )
     else:
-        head = content.phrase("unit-applies", title=unit.title, direction=direction)
-    body = list(_always_said(unit, content))
+        head = _head(unit, content)
+    more: list[str] = []
     if finding.dose and not _stripped(finding, card):
-        body.append(
+        more.append(
             content.phrase(
                 "dose",
                 amount=f"{unit.amount.value} {unit.amount.unit}" if unit.amount else "",
@@ -118,18 +115,28 @@ def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[M
                 grams=finding.dose.grams,
             )
         )
-    body += [*_results(finding, content), *_above(unit, card, content)]
-    return "\n".join([head, *(f"- {line}" for line in body if line)])
+    more += [*_results(finding, content), *_above(unit, card, content)]
+    return "\n".join([head, *_always_said(unit, content), *(f"- {line}" for line in more)])
+
+
+@lru_cache(maxsize=1024)
+def _head(unit: Unit, content: Content) -> str:
+    return content.phrase("unit-applies", title=unit.title, direction=_direction(unit, content))
+
+
+def _direction(unit: Unit, content: Content) -> str:
+    return content.phrase("caution") if unit.kind == CAUTION else content.directions[unit.direction].display
 
 
 @lru_cache(maxsize=1024)
 def _always_said(unit: Unit, content: Content) -> tuple[str, ...]:
-    """What a unit says whatever the record: ratings, its own sentence, newer evidence (first where it leads)."""
+    """The lines of a unit whatever the record: ratings, its own sentence, newer evidence (first where it leads)."""
     ratings = " · ".join(content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings)
     items = [content.newer[name] for name in unit.newer]
     leads = any(item.one("relation") in LEADING for item in items)
     newer = [_newer(item, content) for item in items]
-    return (ratings, *newer, unit.says) if leads else (ratings, unit.says, *newer)
+    ordered = (ratings, *newer, unit.says) if leads else (ratings, unit.says, *newer)
+    return tuple(f"- {line}" for line in ordered if line)
 
 
 def _results(finding: Finding, content: Content) -> list[str]:
@@ -152,7 +159,7 @@ def _newer(word: Word, content: Content) -> str:
 
 def _above(unit: Unit, card: TopicCard, content: Content) -> list[str]:
     """One line that names what a unit outranks; over diseases it asks which of them it is."""
-    outranked = card.outranked_by(unit)
+    outranked = card.outranked.get(unit.id)
     if not outranked:
         return []
     name = "outranks" if all(item.topic == unit.topic for item in outranked) else "outranks-other-disease"
@@ -169,11 +176,12 @@ def _stripped(finding: Finding, card: TopicCard) -> bool:
     return poor or bool(card.outranking(finding.unit))
 
 
-def _conflicts(card: TopicCard, content: Content) -> str:
+@lru_cache(maxsize=1024)
+def _conflicts(units: tuple[Unit, ...], content: Content) -> str:
     """By its title where both sides stand on the card, or where it bears on safety; the rest by number."""
-    present = {name for finding in card.findings for name in finding.unit.statements}
+    present = {name for unit in units for name in unit.statements}
     printed, named = [], []
-    for identifier in dict.fromkeys(name for finding in card.findings for name in finding.unit.conflicts):
+    for identifier in dict.fromkeys(name for unit in units for name in unit.conflicts):
         word = content.conflicts[identifier]
         sides = _sides(identifier, content)
         if word.one("class") == SAFETY or (len(sides) > 1 and all(side & present for side in sides)):

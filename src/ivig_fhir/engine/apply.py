@@ -137,7 +137,9 @@ def _finding(unit: Unit, content: Content, facts: Facts, hook: str) -> Finding:
         return Finding(unit, SILENT, silent_for=f"does not speak on {hook}")
     verdicts = []
     for criterion in unit.criteria:
-        verdict = _verdict(criterion, unit, content, facts)
+        verdict = criterion.condition.evaluate(facts)
+        if verdict.truth is None and facts.unavailable:
+            verdict = _anchored(verdict, criterion, unit, content, facts)
         verdicts.append((criterion, verdict))
         if verdict.truth is False:
             return Finding(unit, SILENT, tuple(verdicts), silent_for=criterion.reads)
@@ -183,7 +185,7 @@ def _standing(unit: Unit, verdicts: list[tuple[Criterion, Verdict]], content: Co
         opens=opens,
         proposes=proposal is not None and not open_ones and _all_met(proposal.criteria, facts),
         dose=dose if isinstance(dose, Dose) and not open_ones else None,
-        results=results_of(unit, facts),
+        results=results_of(unit, facts) if unit.prints else (),
     )
 
 
@@ -195,10 +197,9 @@ def _held_open(warning: Criterion, open_ones: list[Criterion]) -> bool:
     return any(item.condition.inputs and item.condition.inputs <= read for item in open_ones if item.id != OCCASION)
 
 
-def _verdict(criterion: Criterion, unit: Unit, content: Content, facts: Facts) -> Verdict:
+def _anchored(verdict: Verdict, criterion: Criterion, unit: Unit, content: Content, facts: Facts) -> Verdict:
     """Data that could not be had never anchor a unit: a disease is unknown only while something points to it."""
-    verdict = criterion.condition.evaluate(facts)
-    if verdict.truth is None and criterion.condition.inputs & facts.unavailable:
+    if criterion.condition.inputs & facts.unavailable:
         keys = {content.requirements[name].key for name in criterion.condition.inputs}
         anchor = keys <= ANCHORS or criterion.id in unit.anchors
         if anchor and criterion.condition.evaluate(facts.had).truth is False:
