@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION, Card
-from ivig_fhir.engine.apply import Finding
 from ivig_fhir.fhir import loads
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
 
@@ -24,27 +23,23 @@ _REASON = ("overrideReason", "overrideReasons")  # the second is what an EHR sen
 
 
 @dataclass(frozen=True)
-class ShownCard:
-    """What is kept of a card: what it was, not whom it was about."""
+class Occasion:
+    """When and for which call something was shown or kept off, with nothing of the patient."""
 
-    uuid: str
     service: str
-    topic: str
-    indicator: str
-    units: tuple[str, ...]
-    version: str
     instance: str  # SHA-256 of the hookInstance, hex
     hour: str  # UTC, 2026-03-02T14
 
 
 @dataclass(frozen=True)
-class SilencedUnit:
-    """A unit that a setting of the site kept off the cards of one hook instance; hash and hour as for ShownCard."""
+class ShownCard:
+    """What is kept of a card: what it was, not whom it was about."""
 
-    unit: str
-    service: str
-    instance: str
-    hour: str
+    uuid: str
+    topic: str
+    indicator: str
+    units: tuple[str, ...]
+    version: str
 
 
 @dataclass(frozen=True)
@@ -63,30 +58,23 @@ def hour_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
-def shown_card(card: Card, service: str, instance: str, moment: datetime) -> ShownCard:
-    """The trace of a card as it was built, before any dialect; `instance` is the hookInstance."""
+def occasion(service: str, instance: str, moment: datetime) -> Occasion:
+    """The occasion of a call; `instance` is the hookInstance."""
+    hashed = hashlib.sha256(instance.encode("utf-8", "surrogatepass")).hexdigest()
+    return Occasion(service, hashed, hour_of(moment))
+
+
+def shown_card(card: Card) -> ShownCard:
+    """The trace of a card as it was built, before any dialect."""
     says: Mapping[str, Any] = card["extension"][EXTENSION]
     units = [unit["id"] for unit in says["recommendations"]]
     return ShownCard(
         uuid=card["uuid"],
-        service=service,
         topic=says["plan"].partition("|")[0].rsplit("/", 1)[-1],
         indicator=card["indicator"],
         units=tuple(dict.fromkeys([*units, *says.get("notices", ())])),
         version=says["module"],
-        instance=_hashed(instance),
-        hour=hour_of(moment),
     )
-
-
-def silenced_units(findings: Iterable[Finding], service: str, instance: str, moment: datetime) -> list[SilencedUnit]:
-    """The traces of what was kept off; `instance` is the hookInstance."""
-    hashed, hour = _hashed(instance), hour_of(moment)
-    return [SilencedUnit(finding.unit.id, service, hashed, hour) for finding in findings]
-
-
-def _hashed(instance: str) -> str:
-    return hashlib.sha256(instance.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_feedback(body: bytes, reasons: Collection[str]) -> tuple[Feedback, ...]:

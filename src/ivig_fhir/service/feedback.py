@@ -12,7 +12,7 @@ from flask import Blueprint
 
 from ivig_fhir.cds_hooks.answer import Response
 from ivig_fhir.cds_hooks.discovery import hook_of
-from ivig_fhir.cds_hooks.feedback import SilencedUnit, hour_of, read_feedback, shown_card, silenced_units
+from ivig_fhir.cds_hooks.feedback import hour_of, occasion, read_feedback, shown_card
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem
 from ivig_fhir.service.bodies import json_body
@@ -46,20 +46,18 @@ class Shown:
 
     def __call__(self, response: Response, service: str, instance: str) -> None:
         """A store that fails is counted and keeps no card back; `instance` is the hookInstance."""
-        moment = self.clock()
-        traces = [shown_card(card, service, instance, moment) for card in response.cards]
-        for trace in traces:
-            self.metrics.card(trace.topic, trace.indicator, trace.units)
-        silenced: list[SilencedUnit] = []
+        cards = [shown_card(card) for card in response.cards]
+        for card in cards:
+            self.metrics.card(card.topic, card.indicator, card.units)
+        silenced: list[str] = []
         if response.evaluation is not None:
             evaluation = response.evaluation
-            silenced = silenced_units(evaluation.silenced, service, instance, moment)
-            fired = (finding.unit.id for finding in evaluation.firing)
-            self.metrics.evaluation(service, fired, (item.unit for item in silenced))
-        if self.store is None or not (traces or silenced):
+            silenced = [finding.unit.id for finding in evaluation.silenced]
+            self.metrics.evaluation(service, (finding.unit.id for finding in evaluation.firing), silenced)
+        if self.store is None or not (cards or silenced):
             return
         try:
-            self.store.record_shown(traces, silenced)
+            self.store.record_shown(occasion(service, instance, self.clock()), cards, silenced)
         except StoreFailed as failure:
             self.metrics.store_failure("shown")
             log.error("cards shown not stored: %s", failure)

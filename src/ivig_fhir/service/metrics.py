@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from ivig_fhir.service.shared_counts import SharedCounts
 
@@ -28,42 +29,46 @@ class Metrics:
 
     def request(self, service: str, status: int, seconds: float) -> None:
         """One request that was answered; `service` is an id of ours or empty."""
-        self._add("ivig_fhir_requests_total", service=service, status=str(status))
-        self._add("ivig_fhir_request_seconds_total", seconds, service=service)
+        self._counts.add(_named("ivig_fhir_requests_total", service=service, status=str(status)))
+        self._counts.add(_named("ivig_fhir_request_seconds_total", service=service), amount=seconds)
 
     def busy(self) -> None:
         """One request that was refused because too many were in flight."""
-        self._add("ivig_fhir_refused_busy_total")
+        self._counts.add("ivig_fhir_refused_busy_total")
 
     def card(self, topic: str, indicator: str, units: Iterable[str]) -> None:
         """One card that goes out."""
-        self._add("ivig_fhir_cards_shown_total", topic=topic, indicator=indicator)
-        for unit in units:
-            self._add("ivig_fhir_units_shown_total", unit=unit)
+        self._counts.add(
+            _named("ivig_fhir_cards_shown_total", topic=topic, indicator=indicator),
+            *(_named("ivig_fhir_units_shown_total", unit=unit) for unit in units),
+        )
 
     def evaluation(self, service: str, fired: Iterable[str], silenced: Iterable[str]) -> None:
         """One record that was evaluated: the units that had something to say, and those kept off by a setting."""
-        self._add("ivig_fhir_evaluations_total", service=service)
-        for unit in fired:
-            self._add("ivig_fhir_units_fired_total", unit=unit, service=service)
-        for unit in silenced:
-            self._add("ivig_fhir_units_silenced_total", unit=unit, service=service)
+        self._counts.add(
+            _named("ivig_fhir_evaluations_total", service=service),
+            *(_named("ivig_fhir_units_fired_total", unit=unit, service=service) for unit in fired),
+            *(_named("ivig_fhir_units_silenced_total", unit=unit, service=service) for unit in silenced),
+        )
 
     def feedback(self, outcome: str) -> None:
         """One item of feedback that was stored, duplicates included."""
-        self._add("ivig_fhir_feedback_total", outcome=outcome)
+        self._counts.add(_named("ivig_fhir_feedback_total", outcome=outcome))
 
     def store_failure(self, what: str) -> None:
         """One write that failed: `shown` or `feedback`."""
-        self._add("ivig_fhir_store_failures_total", what=what)
+        self._counts.add(_named("ivig_fhir_store_failures_total", what=what))
 
     def text(self) -> str:
         """All counters in the Prometheus text format 0.0.4."""
         return "".join(f"{line}\n" for line in _lines(self._counts.totals()))
 
-    def _add(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        self._counts.add(f"{name}{{{pairs}}}" if pairs else name, amount)
+
+@lru_cache(maxsize=4096)
+def _named(name: str, **labels: str) -> str:
+    """A counter with its labels, as it is printed."""
+    pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+    return f"{name}{{{pairs}}}"
 
 
 def _lines(counts: dict[str, float]) -> Iterator[str]:

@@ -32,13 +32,14 @@ class SharedCounts:
         _ALL.add(self)
         self.claim(0)
 
-    def add(self, name: str, amount: float = 1.0) -> None:
-        """Add to the number of this name. What finds no room in the row is not counted."""
+    def add(self, *names: str, amount: float = 1.0) -> None:
+        """Add to the numbers of these names. What finds no room in the row is not counted."""
         with self._lock:
-            place = self._places.get(name) or self._new(name)
-            if place:
-                (value,) = _VALUE.unpack_from(self._memory, place)
-                _VALUE.pack_into(self._memory, place, value + amount)
+            for name in names:
+                place = self._places.get(name) or self._new(name)
+                if place:
+                    (value,) = _VALUE.unpack_from(self._memory, place)
+                    _VALUE.pack_into(self._memory, place, value + amount)
 
     def totals(self) -> dict[str, float]:
         """The sums over all processes, those that ended included."""

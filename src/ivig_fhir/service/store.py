@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from ivig_fhir.cds_hooks.feedback import Feedback, ShownCard, SilencedUnit
+from ivig_fhir.cds_hooks.feedback import Feedback, Occasion, ShownCard
 from ivig_fhir.problems import problem
 
 SHOWN_WAIT = 100  # milliseconds for another writer: a card does not wait long for its trace
@@ -51,8 +51,8 @@ class StoreFailed(Exception):
 class Store(Protocol):
     """Where cards shown and feedback go; a method that returns has persisted all that it was given."""
 
-    def record_shown(self, cards: Sequence[ShownCard], silenced: Sequence[SilencedUnit] = ()) -> None:
-        """Note cards and units kept off them; what is there already stays as it is. Raises StoreFailed."""
+    def record_shown(self, occasion: Occasion, cards: Sequence[ShownCard], silenced: Sequence[str] = ()) -> None:
+        """Note cards and units (ids) kept off them; what is there already stays as it is. Raises StoreFailed."""
 
     def record_feedback(self, feedback: Sequence[Feedback], service: str, received: str) -> None:
         """Note feedback to a service, received in an hour; a duplicate changes nothing. Raises StoreFailed."""
@@ -76,11 +76,12 @@ class SqliteStore:
             seen = f"{path} cannot be used: {error}"
             raise problem("malformed", "IVIG_FHIR_STORE", seen, "a file that all workers can write") from error
 
-    def record_shown(self, cards: Sequence[ShownCard], silenced: Sequence[SilencedUnit] = ()) -> None:
+    def record_shown(self, occasion: Occasion, cards: Sequence[ShownCard], silenced: Sequence[str] = ()) -> None:
         """See Store."""
-        rows = [(c.uuid, c.service, c.topic, c.indicator, c.version, c.instance, c.hour) for c in cards]
+        service, instance, hour = occasion.service, occasion.instance, occasion.hour
+        rows = [(c.uuid, service, c.topic, c.indicator, c.version, instance, hour) for c in cards]
         units = [(card.uuid, unit) for card in cards for unit in card.units]
-        kept_off = [(item.unit, item.service, item.instance, item.hour) for item in silenced]
+        kept_off = [(unit, service, instance, hour) for unit in silenced]
         self._write(
             SHOWN_WAIT,
             ("INSERT OR IGNORE INTO card VALUES (?, ?, ?, ?, ?, ?, ?)", rows),
