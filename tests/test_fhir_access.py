@@ -36,6 +36,7 @@ from ivig_fhir.service.fhir_servers import FhirServer, allowed_server, read_serv
 from ivig_fhir.service.routes import Service
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Deadline, Network, trusted_tls
+from ivig_fhir.service.turns import Turn
 
 MMN: dict[str, Any] = patients.MMN | {"unavailable": ["patient", "conditions"]}
 HELD = {key: value for key, value in MMN.items() if key != "unavailable"}
@@ -74,14 +75,21 @@ def complete(
 ) -> HookRequest:
     """The request completed from a server of the allow-list."""
     access = FhirAccess(content, settings(site, **more), Network(TLS, resolve))
-    return access.complete(asked or request(f"{site.url}/fhir"), Deadline(seconds))
+    with Turn() as turn:
+        return access.complete(asked or request(f"{site.url}/fhir"), Deadline(seconds), turn)
 
 
 def answer(site: web.Web, content: Content, facts: dict[str, Any] = MMN, **more: Any) -> dict[str, Any]:
     """The whole way of a request, as the service goes it."""
-    chosen = settings(site, **more)
+    return invoke(service_of(settings(site, **more), content), site, facts)
+
+
+def service_of(chosen: Settings, content: Content) -> Service:
     access = FhirAccess(content, chosen, Network(TLS, system_addresses))
-    service = Service(Responder(content), access, DIALECTS["strict"], chosen, lambda: datetime.date(2026, 3, 2))
+    return Service(Responder(content), access, DIALECTS["strict"], chosen, lambda: datetime.date(2026, 3, 2))
+
+
+def invoke(service: Service, site: web.Web, facts: dict[str, Any]) -> dict[str, Any]:
     sent = json.dumps(body(f"{site.url}/fhir", facts)).encode()
     return service.answer(sent, facts["hook"], Origin("", "s", ""), time.monotonic())
 
@@ -293,6 +301,30 @@ def test_an_optional_key_that_cannot_be_had_is_named_as_not_evaluated(server: we
     server.behaviours["/fhir/MedicationRequest"] = web.says({}, 503)
     (card, *_) = answer(server, content, HELD | {"unavailable": ["medications"]}, deadline_seconds=LONG)["cards"]
     assert card["extension"]["org.example.ivig-fhir"]["notEvaluated"] == ["medications"]
+
+
+def test_a_request_that_waits_for_its_server_keeps_no_other_from_being_answered(
+    server: web.Web, content: Content
+) -> None:
+    service = service_of(settings(server, deadline_seconds=LONG), content)
+    asked, answered = threading.Event(), threading.Event()
+    plain = server.behaviours["/fhir/Condition"]
+
+    def hold(handler: web.Handler) -> None:
+        asked.set()
+        answered.wait(web.HOLD_SECONDS)
+        plain(handler)
+
+    server.behaviours |= {"/fhir/Condition": hold}
+    found: list[dict[str, Any]] = []
+    waiting = threading.Thread(target=lambda: found.append(invoke(service, server, MMN)))
+    waiting.start()
+    assert asked.wait(LONG)
+    other = invoke(service, server, HELD)
+    assert not found  # the first is still waiting
+    answered.set()
+    waiting.join(LONG)
+    assert found == [other]
 
 
 def test_the_deadline_runs_from_the_first_byte_of_the_request(server: web.Web, content: Content) -> None:
@@ -543,7 +575,8 @@ def test_ch_01_the_certificate_must_be_the_names_though_the_connection_goes_to_a
         base = f"https://{name}:{site.port}/fhir"
         chosen = Settings(fhir_servers=(FhirServer(base, local=True),))
         network = Network(trusted_tls(pem), lambda *_: [str(ipaddress.IPv4Address("127.0.0.1"))])
-        completed = FhirAccess(content, chosen, network).complete(request(base), Deadline(LONG))
+        with Turn() as turn:
+            completed = FhirAccess(content, chosen, network).complete(request(base), Deadline(LONG), turn)
         assert had(completed) == found
 
 

@@ -128,7 +128,9 @@ def test_what_other_processes_count_is_in_the_sum_also_when_they_are_gone_and_ot
 
 def test_threads_that_count_at_the_same_time_lose_nothing_and_a_full_row_takes_no_more() -> None:
     counts = SharedCounts()
-    threads = [threading.Thread(target=lambda: [counts.add("a" * 9, amount=0.5) for _ in range(2000)]) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: [counts.add("a" * 9, amount=0.5) for _ in range(2000)]) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

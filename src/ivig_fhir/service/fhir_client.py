@@ -33,6 +33,7 @@ from ivig_fhir.knowledge.content import Content
 from ivig_fhir.service.fhir_servers import FhirServer, allowed_server, origin_of
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Budget, Deadline, Network, Unavailable, read_json
+from ivig_fhir.service.turns import Turn
 
 log = logging.getLogger("ivig_fhir")
 
@@ -50,6 +51,7 @@ class _Session:
     deadline: Deadline
     budget: Budget
     headers: Mapping[str, str] = field(repr=False)
+    turn: Turn
 
 
 class FhirAccess:
@@ -59,14 +61,17 @@ class FhirAccess:
         self._content, self._settings, self._network = content, settings, network
         self._slots = threading.BoundedSemaphore(MOST_READS)
 
-    def complete(self, request: HookRequest, deadline: Deadline) -> HookRequest:
-        """The request with what its prefetch lacked, as far as it could be had; without its token."""
+    def complete(self, request: HookRequest, deadline: Deadline, turn: Turn) -> HookRequest:
+        """The request with what its prefetch lacked, as far as it could be had; without its token.
+
+        The turn is the caller's, who has it; others compute while this waits.
+        """
         server = allowed_server(request.fhir_server, self._settings.fhir_servers)
         headers = _headers(server, request.authorization) if server else None
         if server is None or headers is None:
             return without_token(request)
         budget = Budget(self._settings.max_response_bytes, self._settings.max_fetched_bytes)
-        session = _Session(server, deadline, budget, headers)
+        session = _Session(server, deadline, budget, headers, turn)
         request = with_fetched(request, self._read_all(lacking(request, self._content), session))
         named = dict(list(unresolved_medications(request).items())[:MOST_MEDICATIONS])
         return without_token(with_medications(request, self._read_all(named, session).values()))
@@ -81,7 +86,8 @@ class FhirAccess:
             if self._slots.acquire(blocking=False):
                 running[key] = threads.submit(self._read, query, session)
                 running[key].add_done_callback(lambda _: self._slots.release())
-        wait(running.values(), session.deadline.left())
+        with session.turn.given_up():
+            wait(running.values(), session.deadline.left())
         threads.shutdown(wait=False, cancel_futures=True)
         found = {key: future.result() for key, future in running.items() if _had(future)}
         for key in queries.keys() - found.keys():

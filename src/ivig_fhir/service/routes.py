@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -19,6 +19,7 @@ from ivig_fhir.service.bodies import json_body
 from ivig_fhir.service.fhir_client import FhirAccess
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Deadline
+from ivig_fhir.service.turns import Turn
 
 ANSWER_SECONDS = 0.2  # of the deadline, kept for evaluating and sending
 
@@ -33,15 +34,17 @@ class Service:
     settings: Settings
     clock: Callable[[], date]
     shown: Callable[[Response, str, str], None] = lambda *_: None  # response, service, hookInstance
+    turn: Turn = field(default_factory=Turn)
 
     def answer(self, body: bytes, hook: str, origin: Origin, started: float) -> dict[str, Any]:
         """The cards for a request body that began to arrive at `started` (monotonic). Raises Problem."""
-        asked = read_request(body, hook)
-        if asked.reader == PATIENT and not self.settings.patient_wording:
-            return {"cards": []}
-        deadline = Deadline(self.settings.deadline_seconds - ANSWER_SECONDS, started)
-        asked = self.dialect.inbound(self.access.complete(asked, deadline))
-        response = self.responder.respond(asked, self.clock(), origin)
+        with self.turn:
+            asked = read_request(body, hook)
+            if asked.reader == PATIENT and not self.settings.patient_wording:
+                return {"cards": []}
+            deadline = Deadline(self.settings.deadline_seconds - ANSWER_SECONDS, started)
+            asked = self.dialect.inbound(self.access.complete(asked, deadline, self.turn))
+            response = self.responder.respond(asked, self.clock(), origin)
         self.shown(response, origin.service, asked.instance)
         return self.dialect.outbound({"cards": response.cards})
 
