@@ -64,7 +64,9 @@ def stages(responder: Responder, body: bytes) -> dict[str, float]:
         "parse and form": milliseconds(lambda: read_request(body, HOOK)),
         "record": milliseconds(lambda: read_patient_record(request, content)),
         "inputs": milliseconds(lambda: gather(record, content, responder.index, today)),
-        "inputs, findings, selection": milliseconds(lambda: responder.evaluate(request, record, today)),
+        "inputs, findings, selection": milliseconds(
+            lambda: responder.evaluate(request, record, today, all_units=False)
+        ),
         "record to cards": milliseconds(lambda: responder.answer(request, today, ORIGIN)),
         "JSON out": milliseconds(lambda: json.dumps(answer, ensure_ascii=False)),
         "all": milliseconds(whole),
