@@ -34,6 +34,8 @@ validate: $(READY)
 # CPU time per request against a bare Flask floor; some minutes, --quick in BENCH_OPTIONS.
 bench: $(READY)
 	$(BIN)/python benchmarks/service.py $(BENCH_OPTIONS)
+	$(BIN)/python benchmarks/service.py $(BENCH_OPTIONS) --auth ES384
+	$(BIN)/python benchmarks/service.py $(BENCH_OPTIONS) --auth RS384
 	$(BIN)/python benchmarks/pages.py
 
 # ivig-fhir validate beside HL7's validator on the same files, and the corpus; Java 17, Maven, npm; ten minutes.

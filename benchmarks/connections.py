@@ -38,9 +38,11 @@ class Load:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def post(path: str, body: bytes) -> bytes:
-    """The bytes of a POST of JSON."""
+def post(path: str, body: bytes, token: str = "") -> bytes:
+    """The bytes of a POST of JSON, with a bearer token if there is one."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    if token:
+        head += f"Authorization: Bearer {token}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -93,8 +95,7 @@ class _Share:
     """The part of a load that one connection carries."""
 
     port: int
-    request: bytes
-    count: int
+    requests: list[bytes]
     start: threading.Barrier
     milliseconds: list[float] = field(default_factory=list)
     failure: Exception | None = None
@@ -103,9 +104,9 @@ class _Share:
         try:
             connection = Connection(self.port)
             self.start.wait(TIMEOUT)
-            for _ in range(self.count):
+            for request in self.requests:
                 begun = time.perf_counter()
-                connection.ask(self.request)
+                connection.ask(request)
                 self.milliseconds.append((time.perf_counter() - begun) * 1000)
             connection.close()
         except Exception as failure:  # noqa: BLE001 - reported by the thread that waits
@@ -113,10 +114,10 @@ class _Share:
             self.start.abort()
 
 
-def send(port: int, request: bytes, count: int, connections: int) -> Load:
-    """Send about `count` requests over so many connections. Raises what a connection met with."""
+def send(port: int, requests: list[bytes], connections: int) -> Load:
+    """Send these requests over so many connections. Raises what a connection met with."""
     start = threading.Barrier(connections + 1)
-    shares = [_Share(port, request, max(1, count // connections), start) for _ in range(connections)]
+    shares = [_Share(port, requests[number::connections], start) for number in range(connections)]
     threads = [threading.Thread(target=share.run, daemon=True) for share in shares]
     for thread in threads:
         thread.start()

@@ -13,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 START_WITHIN = 20  # seconds
@@ -29,7 +31,7 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its port, the process that leads it, and the seconds from exec to the first 200."""
+    """A running server: its port, the process that leads it, and the seconds from exec to the first answer."""
 
     port: int
     leader: int
@@ -64,13 +66,15 @@ def serve_settings(checkout: Path) -> list[str]:
 
 
 @contextmanager
-def serving(application: str, folder: Path, checkout: Path) -> Iterator[Server]:
+def serving(
+    application: str, folder: Path, checkout: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """An application of a folder, served from a checkout's src/ until the block ends. Raises NotStarted."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", application, *serve_settings(checkout), "--bind", f"127.0.0.1:{port}"]
-    environment = os.environ | {"PYTHONPATH": str(checkout / "src")}
+    environment = os.environ | {"PYTHONPATH": str(checkout / "src")} | dict(settings or {})
     with tempfile.TemporaryFile() as log:
         begun = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -96,6 +100,10 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/cds-services", timeout=5).read()
             return
+        except urllib.error.HTTPError as answered:
+            if answered.code == HTTPStatus.UNAUTHORIZED:  # it is there, and wants a token
+                return
+            raise NotStarted(f"the server answers {answered.code}") from answered
         except OSError:
             time.sleep(0.002)
     raise NotStarted(f"no answer within {START_WITHIN} s")

@@ -1,6 +1,6 @@
 """What a request costs: the service and a bare Flask floor, alternately, in CPU time of their workers.
 
-    python benchmarks/service.py [--quick] [--json] [--checkout DIR]
+    python benchmarks/service.py [--quick] [--auth ES384|RS384] [--json] [--checkout DIR]
 
 For each size of request and number of connections, paired rounds of a fixed number of requests go to the floor
 and to the service; the ratio floor / service is of CPU milliseconds per request (median of the rounds), so that
@@ -15,6 +15,7 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bearer import Bearer
 from connections import Connection, Load, post, send
 from payloads import HOOK, request_body
 from servers import Server, serving
@@ -97,30 +99,50 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
-def measure(extent: Extent, checkout: Path) -> dict[str, Any]:
-    """Serve both, load them alternately, and give all figures. Raises NotStarted, Refused and ValueError."""
+class Caller:
+    """Makes the requests of one kind: the same body each time, with a token of its own where tokens are asked for."""
+
+    def __init__(self, body: bytes, bearer: Bearer | None) -> None:
+        self.size, self._body, self._bearer = len(body), body, bearer
+
+    def requests(self, count: int) -> list[bytes]:
+        """So many requests."""
+        if self._bearer is None:
+            return [post(PATH, self._body)] * count
+        return [post(PATH, self._body, token) for token in self._bearer.tokens(PATH, count)]
+
+
+def measure(extent: Extent, checkout: Path, auth: str, folder: Path) -> dict[str, Any]:
+    """Serve both, load them alternately, and give all figures. Raises NotStarted, Refused and ValueError.
+
+    `auth`: the algorithm of the tokens, or nothing; `folder` takes the files of the client and the service.
+    """
     definitions = Path(os.environ.get("IVIG_FHIR_DEFINITIONS", checkout / "definitions"))
     today = datetime.now(UTC).date()
     bodies = {size: request_body(size, definitions, today) for size in extent.requests}
+    bearer = Bearer(auth, folder) if auth else None
+    settings = bearer.environment if bearer else {}
+    callers = {size: Caller(body, bearer) for size, body in bodies.items()}
     applications = {FLOOR: ("floor:app", HERE, checkout), SERVICE: ("server:app", checkout, checkout)}
     starts: dict[str, list[float]] = {FLOOR: [], SERVICE: []}
     deadline = time.monotonic() + LIMIT
     for _ in range(extent.starts - 1):
         for name, where in applications.items():
-            with serving(*where) as server:
+            with serving(*where, settings) as server:
                 starts[name].append(server.cold_start)
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(serving(*where)) for name, where in applications.items()}
+        servers = {name: stack.enter_context(serving(*where, settings)) for name, where in applications.items()}
         for name, server in servers.items():
             starts[name].append(server.cold_start)
-        cards = [_cards(servers[SERVICE], body) for body in bodies.values()]
+        cards = [_cards(servers[SERVICE], caller) for caller in callers.values()]
         cells = [
-            _cell(servers, post(PATH, body), Cell(len(body), connections), (extent, extent.requests[size], deadline))
-            for size, body in bodies.items()
+            _cell(servers, caller, Cell(caller.size, connections), (extent, extent.requests[size], deadline))
+            for size, caller in callers.items()
             for connections in CONNECTIONS
         ]
         memory = {name: max(server.resident_megabytes()) for name, server in servers.items()}
     return {
+        "auth": auth or "none",
         "machine": f"{os.cpu_count()} CPUs, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}",
         "answer": [{"bytes": len(text), "cards": len(json.loads(text)["cards"])} for text in cards],
         "cells": [cell.figures() for cell in cells],
@@ -129,26 +151,28 @@ def measure(extent: Extent, checkout: Path) -> dict[str, Any]:
     }
 
 
-def _cards(server: Server, body: bytes) -> bytes:
+def _cards(server: Server, caller: Caller) -> bytes:
     """The service's answer. Raises ValueError when it has no card, for then the wrong thing would be measured."""
     connection = Connection(server.port)
-    answer = connection.ask(post(PATH, body))
+    (request,) = caller.requests(1)
+    answer = connection.ask(request)
     connection.close()
     if not json.loads(answer)["cards"]:
         raise ValueError("the service gives no card for the benchmark's patient")
     return answer
 
 
-def _cell(servers: dict[str, Server], request: bytes, cell: Cell, bounds: tuple[Extent, int, float]) -> Cell:
+def _cell(servers: dict[str, Server], caller: Caller, cell: Cell, bounds: tuple[Extent, int, float]) -> Cell:
     extent, count, deadline = bounds
     for server in servers.values():
-        send(server.port, request, max(count // 5, cell.connections), cell.connections)
+        send(server.port, caller.requests(max(count // 5, cell.connections)), cell.connections)
     for number in range(extent.rounds):
         if time.monotonic() > deadline and number:
             break
         for name in (FLOOR, SERVICE) if number % 2 else (SERVICE, FLOOR):
+            requests = caller.requests(count)
             before = servers[name].cpu_milliseconds()
-            load = send(servers[name].port, request, count, cell.connections)
+            load = send(servers[name].port, requests, cell.connections)
             spent = servers[name].cpu_milliseconds() - before
             cell.rounds[name].append(Round(spent / len(load.milliseconds), load))
     return cell
@@ -178,9 +202,10 @@ def table(result: dict[str, Any]) -> str:
             *rows,
             "",
             "requests/s, p50 and p99: service | floor",
-            f"cold start, exec to first 200: {_with_spread(starts[SERVICE])} s | floor {_with_spread(starts[FLOOR])} s",
+            f"start, exec to first answer:   {_with_spread(starts[SERVICE])} s | floor {_with_spread(starts[FLOOR])} s",
             f"resident memory per worker:    {memory[SERVICE]:.0f} MB | floor {memory[FLOOR]:.0f} MB",
             f"the service's answer:          {answers}",
+            f"authentication:                {result['auth']}",
             f"machine:                       {result['machine']}; {result['seconds']:.0f} s in all",
         ]
     )
@@ -198,11 +223,13 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds and requests: a look, not a result")
+    parser.add_argument("--auth", choices=("ES384", "RS384"), default="", help="each request with a token")
     parser.add_argument("--json", action="store_true", help="all figures as JSON")
     parser.add_argument("--checkout", type=Path, default=HERE.parent, help="whose service is measured")
     chosen = parser.parse_args()
     begun = time.monotonic()
-    result = measure(QUICK if chosen.quick else FULL, chosen.checkout.resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure(QUICK if chosen.quick else FULL, chosen.checkout.resolve(), chosen.auth, Path(folder))
     result["seconds"] = time.monotonic() - begun
     sys.stdout.write((json.dumps(result, indent=2) if chosen.json else table(result)) + "\n")
 

@@ -27,7 +27,7 @@ from ivig_fhir.service.addresses import Resolver, system_addresses
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.issuers import read_issuers
 from ivig_fhir.service.key_sets import COOLDOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, FetchedKeys, read_keys
-from ivig_fhir.service.replay import UsedTokens
+from ivig_fhir.service.replay import SWEEP_SECONDS, UsedTokens
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Unavailable
 from tokens import ISSUER, PUBLIC, SERVICE, bearer, claims, token
@@ -309,7 +309,7 @@ def test_the_store_forgets_what_has_expired_and_holds_no_identifier(tmp_path: Pa
     used = UsedTokens(tmp_path / "replay.sqlite")
     assert used.first_use("issuer-x", "identifier-x", 100.0, 50.0)
     assert not used.first_use("issuer-x", "identifier-x", 100.0, 99.0)
-    assert used.first_use("issuer-x", "another", 200.0, 101.0)
+    assert used.first_use("issuer-x", "another", 300.0, 101.0 + SWEEP_SECONDS)
     used.close()
     with sqlite3.connect(tmp_path / "replay.sqlite") as store:
         assert store.execute("SELECT count(*) FROM used").fetchone() == (1,)

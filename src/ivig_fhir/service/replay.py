@@ -11,6 +11,8 @@ from pathlib import Path
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
 from ivig_fhir.service.store import rewrite_version
 
+SWEEP_SECONDS = 60.0  # how long what has expired may stay
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS used (token BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS used_until ON used (until);
@@ -23,6 +25,7 @@ class UsedTokens:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._own = threading.local()
+        self._sweep_at = 0.0
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             connection = self._connect()
@@ -42,7 +45,9 @@ class UsedTokens:
         token = hashlib.sha256(f"{issuer}\n{identifier}".encode("utf-8", "surrogatepass")).digest()
         try:
             connection = self._connection()
-            connection.execute("DELETE FROM used WHERE until < ?", (now,))
+            if now >= self._sweep_at:
+                self._sweep_at = now + SWEEP_SECONDS
+                connection.execute("DELETE FROM used WHERE until < ?", (now,))
             return connection.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (token, until)).rowcount == 1
         except sqlite3.Error as error:
             issue = Issue("", "the service cannot accept requests at the moment")

@@ -29,6 +29,7 @@ JWKS_SECONDS = 2.0  # for one fetch of a key set
 _LONGEST_TOKEN = 8192  # characters
 _REQUIRED = ["exp", "iat", "iss", "aud", "jti"]
 _FEEDBACK = "/feedback"
+_TOKENS = jwt.PyJWT()
 
 
 class Gate:
@@ -57,7 +58,7 @@ class Gate:
         if key is None or key.algorithm != header["alg"] or key.algorithm not in issuer.algorithms:
             _refuse("no such key", issuer)
         try:
-            claims = jwt.decode(
+            claims = _TOKENS.decode(
                 token,
                 key.public,
                 algorithms=[key.algorithm],
@@ -78,10 +79,10 @@ class Gate:
     def _claimed(self, token: str) -> tuple[Issuer, Mapping[str, Any]]:
         """The issuer that a token names, if trusted, and its header; nothing is verified yet."""
         try:
-            header = jwt.get_unverified_header(token)
-            claims = jwt.decode(token, options={"verify_signature": False})
+            unverified = _TOKENS.decode_complete(token, options={"verify_signature": False})
         except (PyJWTError, ValueError, TypeError, RecursionError):
             _refuse("no JWT")
+        header, claims = unverified["header"], unverified["payload"]
         name = claims.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
