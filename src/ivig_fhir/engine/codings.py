@@ -26,13 +26,17 @@ class Door:
 
     def codes(self, resource: Resource, path: str) -> set[Code]:
         """The (system, code) pairs at a path; each code also stands with an empty system."""
-        where, hints, code_map = (resource["resourceType"], path), self.content.hints, self.content.code_map
+        where, hints = (resource["resourceType"], path), self.content.hints
         concepts = self._elements(resource, path)
         found = _pairs(concepts)
-        if code_map:
+        if code_map := self.content.code_map:
             found |= {code_map[pair] for pair in found & code_map.keys()}
         systems = self.content.read_systems.get(where)
-        known = {pair for pair in found if pair[0] in systems} if systems else set()
+        known: set[Code] = set()
+        if systems:
+            for pair in found:  # a loop: this runs for every element of every resource
+                if pair[0] in systems:
+                    known.add(pair)
         if hints.may_read(where, known):
             found.update(code for text in _texts(concepts) for code in hints.read(where, text, known))
         if systems is not None and not known:

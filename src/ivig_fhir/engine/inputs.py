@@ -98,7 +98,9 @@ def _chosen(found: dict[str, list[Resource]], content: Content) -> dict[str, tup
 
 def _place(resource: Resource, door: Door, index: Index, today: date, found: dict[str, list[Resource]]) -> None:
     kind = resource.get("resourceType", "")
-    candidates = {item.id: item for item in index.by_type.get(kind, ())}
+    candidates: dict[str, Requirement] = {}
+    for item in index.by_type.get(kind, ()):
+        candidates[item.id] = item
     seen: dict[str, set[Code]] = {}
     for path, table in index.by_code.get(kind, {}).items():
         codes = seen[path] = door.codes(resource, path)

@@ -22,26 +22,27 @@ class _Form(NamedTuple):
     """
 
     subject: str
-    needed: tuple[str, ...]
+    needed: frozenset[str]
     concepts: tuple[str, ...]
     foreign: tuple[str, ...]
 
 
-_STATUS_AND_INTENT = ("status", "intent")
+_STATUS_AND_INTENT = frozenset({"status", "intent"})
 _OF_A_PROBLEM = ("code", "clinicalStatus", "verificationStatus")
 _OCCURRENCE = tuple(f"occurrence{kind}" for kind in ("DateTime", "Period", "String", "Age", "Range"))
 _FORMS = {
-    "Condition": _Form("subject", (), _OF_A_PROBLEM, ("patient", "dateRecorded")),
-    "Observation": _Form("subject", ("status", "code"), ("code",), ("context", "triggeredBy", "related")),
-    "Procedure": _Form("subject", ("status",), ("code",), _OCCURRENCE),
+    "Condition": _Form("subject", frozenset(), _OF_A_PROBLEM, ("patient", "dateRecorded")),
+    "Observation": _Form("subject", frozenset({"status", "code"}), ("code",), ("context", "triggeredBy", "related")),
+    "Procedure": _Form("subject", frozenset({"status"}), ("code",), _OCCURRENCE),
     "MedicationRequest": _Form(
         "subject", _STATUS_AND_INTENT, ("medicationCodeableConcept",), ("medication", "reason", "context")
     ),
     "ServiceRequest": _Form("subject", _STATUS_AND_INTENT, ("code",), ("reason", "context")),
-    "AllergyIntolerance": _Form("patient", (), _OF_A_PROBLEM, ("substance", "assertedDate", "participant")),
+    "AllergyIntolerance": _Form("patient", frozenset(), _OF_A_PROBLEM, ("substance", "assertedDate", "participant")),
 }
 
 
+_ABSENT: Resource = {}
 NOBODY = "it does not say whose it is"
 
 
@@ -146,11 +147,13 @@ def _fault(resource: Resource, form: _Form) -> str:
     """Why a resource cannot be read; nothing when it can."""
     if resource.get("modifierExtension"):
         return "it carries a modifier extension that this module does not know"
-    missing = [name for name in form.needed if name not in resource]
-    if missing:
-        return f"{', '.join(missing)} missing"
-    malformed = [name for name in form.concepts if not isinstance(resource.get(name, {}), dict)]
-    return f"{', '.join(malformed)} malformed" if malformed else ""
+    if not resource.keys() >= form.needed:
+        return f"{', '.join(sorted(form.needed - resource.keys()))} missing"
+    for name in form.concepts:
+        if not isinstance(resource.get(name, _ABSENT), dict):
+            malformed = [name for name in form.concepts if not isinstance(resource.get(name, _ABSENT), dict)]
+            return f"{', '.join(malformed)} malformed"
+    return ""
 
 
 def _reference(value: Any) -> str:
