@@ -18,8 +18,9 @@ from cases import Case
 from ivig_fhir.cds_hooks.requests import read_patient_record, read_request
 from ivig_fhir.engine.inputs import Index, build_index, gather
 from ivig_fhir.fhir import Resource
+from ivig_fhir.knowledge.conditions import Condition
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Condition, Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.problems import Problem
 
 TABLE = Path(__file__).parent / "oracle.json"

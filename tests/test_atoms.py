@@ -16,8 +16,8 @@ import patients
 from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.requests import HookRequest, read_patient_record
 from ivig_fhir.engine.inputs import build_index, gather
+from ivig_fhir.knowledge.conditions import compile_condition
 from ivig_fhir.knowledge.content import Content, load_content
-from ivig_fhir.knowledge.expressions import compile_condition
 from ivig_fhir.knowledge.requirements import DRAFTS, CodeFilter, Requirement
 
 CONTENT = load_content(definitions_folder() / "r4")

@@ -21,8 +21,9 @@ from ivig_fhir.authoring.guidance import Figure, Guidance, Rating, Unit
 from ivig_fhir.authoring.reader import read_guidance
 from ivig_fhir.engine.inputs import build_index
 from ivig_fhir.fhir import extension_value
+from ivig_fhir.knowledge.conditions import compile_condition
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Facts, compile_condition
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.problems import Problem
 from oracle import facts_of
 

@@ -22,7 +22,7 @@ from ivig_fhir.engine.apply import Finding, Units, Wakefulness, apply
 from ivig_fhir.engine.inputs import Index, build_index, gather
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.requirements import DRAFTS
 
 

@@ -17,7 +17,7 @@ from ivig_fhir.engine.apply import APPLICABLE, SILENT, Finding, apply
 from ivig_fhir.engine.candidates import Candidate, candidates
 from ivig_fhir.engine.inputs import extended, gather
 from ivig_fhir.engine.record import PatientRecord
-from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.plans import Criterion, Plan, Unit
 from ivig_fhir.knowledge.requirements import DRAFTS
 

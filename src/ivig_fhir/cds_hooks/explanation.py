@@ -18,7 +18,7 @@ from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.engine.inputs import printed_date
 from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.plans import Criterion, Plan
 from ivig_fhir.problems import problem
 

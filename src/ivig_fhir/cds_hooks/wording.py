@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ivig_fhir.cds_hooks.requests import PATIENT
-from ivig_fhir.cds_hooks.selection import CAUTION, NOTICE, POOR_RESPONSE, TopicCard
-from ivig_fhir.engine.apply import CONDITIONAL, Because, Finding, Missing
+from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
+from ivig_fhir.cds_hooks.unit_wording import stripped, unit_text
+from ivig_fhir.engine.apply import Because, Finding, Missing
 from ivig_fhir.fhir import reference_to
-from ivig_fhir.knowledge.content import Content, Word
+from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Unit
 
-PRIMARY = "seen-in-primary"
 SAFETY = "safety"
-LEADING = ("contradicts", "supersedes")  # what newer evidence must do to stand before the source
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         _sources(card.units, content),
         _not_evaluated(content, setting),
         _to_clear_up(questions, content),
-        *(_unit(finding, card, content, questions) for finding in card.findings),
+        *(unit_text(finding, card, content, questions) for finding in card.findings),
         _conflicts(card.units, content),
         _based_on(card, content),
         _mapped(card, content, setting),
@@ -94,88 +93,6 @@ def _questions(card: TopicCard) -> dict[Missing, int]:
     return {item: number for number, item in enumerate(facts, 1)}
 
 
-def _unit(finding: Finding, card: TopicCard, content: Content, questions: dict[Missing, int]) -> str:
-    unit = finding.unit
-    if unit.kind == NOTICE:
-        return unit.says
-    if finding.applicability == CONDITIONAL:
-        numbers = ", ".join(f"({questions[item]})" for item in finding.missing)
-        head = content.phrase(
-            "unit-conditional", title=unit.title, direction=_direction(unit, content), questions=numbers
-        )
-    else:
-        head = _head(unit, content)
-    more: list[str] = []
-    if finding.dose and not _stripped(finding, card):
-        more.append(
-            content.phrase(
-                "dose",
-                amount=f"{unit.amount.value} {unit.amount.unit}" if unit.amount else "",
-                kilograms=finding.dose.kilograms,
-                grams=finding.dose.grams,
-            )
-        )
-    more += [*_results(finding, content), *_above(unit, card, content)]
-    return "\n".join([head, *_always_said(unit, content), *(f"- {line}" for line in more)])
-
-
-@lru_cache(maxsize=1024)
-def _head(unit: Unit, content: Content) -> str:
-    return content.phrase("unit-applies", title=unit.title, direction=_direction(unit, content))
-
-
-def _direction(unit: Unit, content: Content) -> str:
-    return content.phrase("caution") if unit.kind == CAUTION else content.directions[unit.direction].display
-
-
-@lru_cache(maxsize=1024)
-def _always_said(unit: Unit, content: Content) -> tuple[str, ...]:
-    """The lines of a unit whatever the record: ratings, its own sentence, newer evidence (first where it leads)."""
-    ratings = " · ".join(content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings)
-    items = [content.newer[name] for name in unit.newer]
-    leads = any(item.one("relation") in LEADING for item in items)
-    newer = [_newer(item, content) for item in items]
-    ordered = (ratings, *newer, unit.says) if leads else (ratings, unit.says, *newer)
-    return tuple(f"- {line}" for line in ordered if line)
-
-
-def _results(finding: Finding, content: Content) -> list[str]:
-    """One line with the newest results that a unit repeats, as recorded; one for the days since each date."""
-    lines = [
-        content.phrase("result" if date else "result-undated", title=title, value=value, date=date)
-        for title, value, date, _ in finding.results
-        if value
-    ]
-    counted = [item for item in finding.results if item.days is not None]
-    days = [content.phrase("days-since", title=item.title, days=item.days, date=item.date) for item in counted]
-    return [*([content.phrase("results", results="; ".join(lines))] if lines else []), *days]
-
-
-def _newer(word: Word, content: Content) -> str:
-    """Newer evidence in its own words; what was seen only in a secondary source says so."""
-    seen = "newer" if word.one("confidence") == PRIMARY else "newer-secondary"
-    return content.phrase(seen, text=word.definition)
-
-
-def _above(unit: Unit, card: TopicCard, content: Content) -> list[str]:
-    """One line that names what a unit outranks; over diseases it asks which of them it is."""
-    outranked = card.outranked.get(unit.id)
-    if not outranked:
-        return []
-    name = "outranks" if all(item.topic == unit.topic for item in outranked) else "outranks-other-disease"
-    return [
-        content.phrase(
-            name, titles="; ".join(f"{content.topics[item.topic].display}: {item.title}" for item in outranked)
-        )
-    ]
-
-
-def _stripped(finding: Finding, card: TopicCard) -> bool:
-    """No grams beside a poor-response unit, nor from a unit that yields to another one that stands."""
-    poor = any(item.unit.direction == POOR_RESPONSE for item in card.standing)
-    return poor or bool(card.outranking(finding.unit))
-
-
 @lru_cache(maxsize=1024)
 def _conflicts(units: tuple[Unit, ...], content: Content) -> str:
     """By its title where both sides stand on the card, or where it bears on safety; the rest by number."""
@@ -208,7 +125,7 @@ def _based_on(card: TopicCard, content: Content) -> str:
                 if resource.get("resourceType") != "Patient":
                     reference, day = card.cited(resource)
                     facts.setdefault(f"{reference} ({day})" if day else reference, criterion_text(because, content))
-        if finding.dose and not _stripped(finding, card):
+        if finding.dose and not stripped(finding, card):
             reference, day = card.cited(finding.dose.weight)
             facts.setdefault(f"{reference} ({day})" if day else reference, content.phrase("weight-used"))
     lines = [content.phrase("fact", criterion=criterion, reference=name) for name, criterion in facts.items()]

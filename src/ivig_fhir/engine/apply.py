@@ -14,7 +14,7 @@ from ivig_fhir.engine.dose import Dose, NoDose, stated_dose
 from ivig_fhir.engine.results import Result, results_of
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import FALSE, Facts, Verdict
+from ivig_fhir.knowledge.facts import FALSE, Facts, Verdict
 from ivig_fhir.knowledge.plans import OCCASION, Criterion, Plan, Unit
 from ivig_fhir.knowledge.requirements import DRAFTS
 

@@ -12,7 +12,7 @@ from typing import Any
 from ivig_fhir.engine.inputs import date_text, printed_date
 from ivig_fhir.fhir import Resource, extension_value
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.plans import Amount
 
 MISSING, UNUSABLE = "not-recorded", "unusable"

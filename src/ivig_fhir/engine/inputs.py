@@ -11,7 +11,7 @@ from ivig_fhir.engine.codings import Door
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.requirements import DATES, DRAFTS, CodeFilter, Requirement
 from ivig_fhir.knowledge.terminology import Code
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ivig_fhir.engine.inputs import printed_date, printed_value
 from ivig_fhir.fhir import Resource
-from ivig_fhir.knowledge.expressions import Facts
+from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.plans import Unit
 
 

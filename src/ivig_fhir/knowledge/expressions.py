@@ -1,4 +1,4 @@
-"""Conditions compiled to closures that give true, false or unknown, and the resources that decided.
+"""Syntax trees of conditions -> closures that give true, false or unknown, and the resources that decided.
 
 Strong Kleene logic, as in FHIRPath. One rule is ours: where an input could not be had, the absence of a
 match in an atom that mentions it is unknown, not false; a match is a match. A comparison is unknown when a
@@ -7,51 +7,18 @@ side is empty, has several items, or its dates are too coarse to decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge import syntax as g
 from ivig_fhir.knowledge.comparison import compare, earlier
-from ivig_fhir.knowledge.grammar import parse, parse_priority
-
-
-class Verdict(NamedTuple):
-    """truth is True, False, or None for unknown; decided_by are the resources that made it so."""
-
-    truth: bool | None
-    decided_by: tuple[Resource, ...] = ()
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a condition is evaluated over: input id -> resources, ids that could not be had, the day."""
-
-    inputs: Mapping[str, tuple[Resource, ...]]
-    unavailable: frozenset[str]
-    today: date
-    memo: dict[str, Verdict] = field(default_factory=dict, init=False, compare=False, repr=False)
-
-    @cached_property
-    def touched(self) -> frozenset[str]:
-        """The inputs that hold something or could not be had: over all others a condition says what it always does."""
-        return self.unavailable.union(self.inputs)
-
-    @cached_property
-    def had(self) -> Facts:
-        """The same facts as if all that could not be had held nothing."""
-        return Facts(self.inputs, frozenset(), self.today)
-
-
-TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False), Verdict(None)
+from ivig_fhir.knowledge.facts import FALSE, TRUE, UNKNOWN, Facts, Verdict
 
 _Item = tuple[Resource | None, Any]  # the resource an item was found in, and the item
 _Items = Callable[[Facts, _Item | None], list[_Item]]
-_Closure = Callable[[Facts, _Item | None], Verdict]
+Closure = Callable[[Facts, _Item | None], Verdict]
 
 _CHOICES = {
     "value": "Quantity CodeableConcept String Boolean Integer Range Ratio SampledData Time DateTime Period",
@@ -65,47 +32,14 @@ _CHOICES = {
 _KEYS = {name: [name + suffix for suffix in types.split()] for name, types in _CHOICES.items()}
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A compiled condition: its text, the inputs that it names, evaluate(), and what it says over no data."""
-
-    text: str
-    inputs: frozenset[str]
-    _run: _Closure
-
-    def evaluate(self, facts: Facts) -> Verdict:
-        """True, false or unknown over these facts; units share criteria, so each text is evaluated once."""
-        found = facts.memo.get(self.text)
-        if found is None:
-            idle = self.inputs.isdisjoint(facts.touched)
-            found = facts.memo[self.text] = self.over_nothing if idle else self._run(facts, None)
-        return found
-
-    @cached_property
-    def over_nothing(self) -> Verdict:
-        """The verdict where no input holds anything and all could be had; then no date is looked at either."""
-        return self._run(Facts({}, frozenset(), date.max), None)
-
-
-@cache
-def compile_condition(text: str, read: Callable[[str], g.Node] = parse) -> Condition:
-    """Parse and compile, each text once: units share criteria. Raises grammar.NotInGrammar."""
-    node = read(text)
-    return Condition(text, g.variables(node), _condition(node))
-
-
-def compile_priority(text: str) -> Condition:
-    """The condition under which a dynamic priority is urgent. Raises grammar.NotInGrammar."""
-    return compile_condition(text, parse_priority)
-
-
-def _condition(node: g.Node) -> _Closure:
+def closure(node: g.Node) -> Closure:
+    """A condition as a function of the facts and, inside where(…), of the item at hand. Raises TypeError."""
     if isinstance(node, g.Open):
         return lambda facts, item: UNKNOWN
     if isinstance(node, g.Always):
         return lambda facts, item: TRUE
     if isinstance(node, g.And):
-        return _every([_condition(term) for term in node.terms])
+        return _every([closure(term) for term in node.terms])
     if isinstance(node, g.Or):
         return _some(_alternatives(node.terms))
     if isinstance(node, g.Compare):
@@ -115,7 +49,7 @@ def _condition(node: g.Node) -> _Closure:
     raise TypeError(f"{node} is no condition")
 
 
-def _every(terms: list[_Closure]) -> _Closure:
+def _every(terms: list[Closure]) -> Closure:
     def run(facts: Facts, item: _Item | None) -> Verdict:
         truth: bool | None = True
         decided: tuple[Resource, ...] = ()
@@ -130,16 +64,16 @@ def _every(terms: list[_Closure]) -> _Closure:
     return run
 
 
-def _alternatives(terms: Iterable[g.Node]) -> list[_Closure]:
+def _alternatives(terms: Iterable[g.Node]) -> list[Closure]:
     """The terms of an `or`; those in a row that only ask whether an input holds anything are asked at once."""
-    found: list[_Closure] = []
+    found: list[Closure] = []
     for plain, group in groupby(terms, lambda term: bool(_present(term))):
         asked = list(group)
-        found += [_presence(*map(_present, asked))] if plain else map(_condition, asked)
+        found += [_presence(*map(_present, asked))] if plain else map(closure, asked)
     return found
 
 
-def _some(terms: list[_Closure]) -> _Closure:
+def _some(terms: list[Closure]) -> Closure:
     if len(terms) == 1:
         return terms[0]
 
@@ -165,7 +99,7 @@ def _present(node: g.Node) -> str:
     return ""
 
 
-def _presence(*names: str) -> _Closure:
+def _presence(*names: str) -> Closure:
     """Whether one of the inputs holds anything, as most conditions ask: the first that does decides."""
     every = frozenset(names)
 
@@ -179,13 +113,13 @@ def _presence(*names: str) -> _Closure:
     return run
 
 
-def _boolean_path(path: g.Path) -> _Closure:
+def _boolean_path(path: g.Path) -> Closure:
     if name := _present(path):
         return _presence(name)
     last = path.steps[-1]
     before = g.Path(path.head, path.steps[:-1])
     if isinstance(last, g.Not):
-        return _negation(_condition(before if before.steps else _head_condition(before)))
+        return _negation(closure(before if before.steps else _head_condition(before)))
     if isinstance(last, g.Exists):
         return _existence(before, last.condition, g.variables(path))
     return _truth_of(_items(path))
@@ -196,7 +130,7 @@ def _head_condition(path: g.Path) -> g.Node:
     return path.head
 
 
-def _negation(inner: _Closure) -> _Closure:
+def _negation(inner: Closure) -> Closure:
     def run(facts: Facts, item: _Item | None) -> Verdict:
         truth, decided = inner(facts, item)
         return Verdict(None if truth is None else not truth, decided)
@@ -204,7 +138,7 @@ def _negation(inner: _Closure) -> _Closure:
     return run
 
 
-def _existence(path: g.Path, inner: g.Node | None, names: frozenset[str]) -> _Closure:
+def _existence(path: g.Path, inner: g.Node | None, names: frozenset[str]) -> Closure:
     find = _items(path if inner is None else g.Path(path.head, (*path.steps, g.Where(inner))))
 
     def run(facts: Facts, item: _Item | None) -> Verdict:
@@ -216,7 +150,7 @@ def _existence(path: g.Path, inner: g.Node | None, names: frozenset[str]) -> _Cl
     return run
 
 
-def _truth_of(find: _Items) -> _Closure:
+def _truth_of(find: _Items) -> Closure:
     def run(facts: Facts, item: _Item | None) -> Verdict:
         found = find(facts, item)
         if len(found) != 1 or not isinstance(found[0][1], bool):
@@ -262,7 +196,7 @@ def _step(find: _Items, step: g.Step) -> _Items:
             (root, value) for root, parent in find(facts, item) for value in _children(parent, keys)
         ]
     if isinstance(step, g.Where):
-        test = _condition(step.condition)
+        test = closure(step.condition)
         return lambda facts, item: [found for found in find(facts, item) if test(facts, found).truth is True]
     if isinstance(step, g.First):
         return lambda facts, item: find(facts, item)[:1]
@@ -285,7 +219,7 @@ def _children(parent: Any, keys: list[str]) -> Iterator[Any]:
                 yield value
 
 
-def _comparison(node: g.Compare) -> _Closure:
+def _comparison(node: g.Compare) -> Closure:
     left, right, op = _items(node.left), _items(node.right), node.op
 
     def run(facts: Facts, item: _Item | None) -> Verdict:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ivig_fhir.fhir import Resource, extension_value, extensions
-from ivig_fhir.knowledge.expressions import Condition, compile_condition, compile_priority
+from ivig_fhir.knowledge.conditions import Condition, compile_condition, compile_priority
 from ivig_fhir.knowledge.grammar import NotInGrammar
 from ivig_fhir.knowledge.repository import Definitions
 from ivig_fhir.problems import Issue, Outcome, Problem
