@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from cryptography import x509
@@ -110,6 +111,15 @@ def test_ch_33_what_prefetch_lacks_is_read_with_the_token_of_the_request(server:
         ("/fhir/Patient/p1", f"Bearer {TOKEN}"),
         ("/fhir/Condition?patient=p1", f"Bearer {TOKEN}"),
     }
+
+
+def test_ch_33_every_key_of_discovery_is_asked_for_with_its_own_query(server: web.Web, content: Content) -> None:
+    bare = MMN | {"unavailable": list(content.prefetch)}
+    completed = complete(server, content, request(f"{server.url}/fhir", bare))
+    asked = {unquote(path) for path, _ in server.asked}
+    wanted = {row.query.replace("{{context.patientId}}", "p1") for row in content.prefetch.values()}
+    assert asked == {f"/fhir/{query}" for query in wanted}
+    assert completed.prefetch.keys() == set(content.prefetch)
 
 
 def test_ch_33_a_key_that_came_as_an_operation_outcome_is_read_too(server: web.Web, content: Content) -> None:

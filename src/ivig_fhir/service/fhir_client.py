@@ -98,7 +98,9 @@ class FhirAccess:
         """One key, in a thread of its own. Raises Unavailable."""
         server = session.server
         with self._network.client(server.local, session.deadline) as client:
-            url = query.path if "://" in query.path else f"{server.base}/{query.path}"
+            # the systems of codes are URLs too, in what follows the question mark
+            absolute = "://" in query.path.partition("?")[0]
+            url = query.path if absolute else f"{server.base}/{query.path}"
             found = _page(client, url, query, session)
             seen = {url}
             while query.follow and len(seen) < self._settings.max_pages:
