@@ -7,14 +7,8 @@ from datetime import date
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import Card, Origin, build_cards, unreadable_card
-from ivig_fhir.cds_hooks.requests import (
-    ORDER_HOOKS,
-    PATIENT,
-    PATIENT_VIEW,
-    HookRequest,
-    missing_data,
-    read_patient_record,
-)
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS, PATIENT, PATIENT_VIEW
+from ivig_fhir.cds_hooks.requests import HookRequest, missing_data, read_patient_record
 from ivig_fhir.cds_hooks.selection import NO_POLICY, Policy, Selection, TopicCard, select
 from ivig_fhir.cds_hooks.site_codes import mapped_facts
 from ivig_fhir.cds_hooks.wording import Setting

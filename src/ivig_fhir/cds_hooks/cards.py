@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ivig_fhir.cds_hooks.requests import PATIENT, HookRequest
+from ivig_fhir.cds_hooks.context import PATIENT
+from ivig_fhir.cds_hooks.requests import HookRequest
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.wording import Setting, criterion_text, detail, headline
 from ivig_fhir.engine.activity import draft

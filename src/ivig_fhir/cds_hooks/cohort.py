@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS
 from ivig_fhir.cds_hooks.patient_bundles import Entry, codes_of, entries_of, patient_of, prefetch_of
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, HookRequest
+from ivig_fhir.cds_hooks.requests import HookRequest
 from ivig_fhir.engine.record import patient_reference
 from ivig_fhir.fhir import Resource, as_list, reference_to
 from ivig_fhir.knowledge.content import Content

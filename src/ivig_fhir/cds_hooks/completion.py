@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS, PATIENT, PATIENT_VIEW
 from ivig_fhir.cds_hooks.discovery import prefetch_keys
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, PATIENT_VIEW, HookRequest
+from ivig_fhir.cds_hooks.requests import HookRequest
 from ivig_fhir.engine.record import medications_of
 from ivig_fhir.fhir import Resource, as_list, reference_to
 from ivig_fhir.knowledge.content import Content

@@ -12,7 +12,8 @@ from datetime import date
 from itertools import combinations
 
 from ivig_fhir.cds_hooks.answer import Evaluation, Responder
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, PATIENT_VIEW, HookRequest
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS, PATIENT, PATIENT_VIEW
+from ivig_fhir.cds_hooks.requests import HookRequest
 from ivig_fhir.engine.apply import APPLICABLE, SILENT, Finding, apply
 from ivig_fhir.engine.candidates import Candidate, candidates
 from ivig_fhir.engine.inputs import extended, gather

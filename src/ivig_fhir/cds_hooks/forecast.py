@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ivig_fhir.cds_hooks.answer import Evaluation
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS
 from ivig_fhir.engine.apply import CONDITIONAL, Finding
 from ivig_fhir.knowledge.content import Content
 

@@ -15,9 +15,10 @@ from functools import cached_property
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS, PATIENT
 from ivig_fhir.cds_hooks.discovery import served_hooks
 from ivig_fhir.cds_hooks.patient_bundles import entries_of, patient_of, prefetch_of
-from ivig_fhir.cds_hooks.requests import ORDER_HOOKS, PATIENT, HookRequest, request_of
+from ivig_fhir.cds_hooks.requests import HookRequest, request_of
 from ivig_fhir.fhir import Resource, as_list, compact, loads, quoting_nothing, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import problem

@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS, check_patient, check_user, drafts_of, reader_of, selected
 from ivig_fhir.engine.record import PatientRecord, Subject, medications_of, read_record
-from ivig_fhir.fhir import Resource, as_list, loads, quoting_nothing, reference_to
+from ivig_fhir.fhir import Resource, as_list, loads, quoting_nothing
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import PrefetchKey
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
-
-PATIENT_VIEW = "patient-view"
-ORDER_HOOKS = frozenset({"order-select", "order-sign"})
-PROFESSIONAL, PATIENT = "professional", "patient"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class HookRequest:
     @property
     def reader(self) -> str:
         """Practitioner and PractitionerRole read the professional wording, everyone else the patient wording."""
-        return PROFESSIONAL if self.user.startswith(("Practitioner/", "PractitionerRole/")) else PATIENT
+        return reader_of(self.user)
 
 
 def read_request(body: bytes, hook: str) -> HookRequest:
@@ -63,6 +60,8 @@ def request_of(request: Any, hook: str) -> HookRequest:
         issues.append(Issue("hook", seen, repr(hook), "each service serves one hook"))
     _text(context, "userId", issues, "context.")
     _text(context, "patientId", issues, "context.")
+    check_user(context.get("userId"), hook, issues)
+    check_patient(context.get("patientId"), issues)
     prefetch = request.get("prefetch") or {}
     if not isinstance(prefetch, dict):
         issues.append(Issue("prefetch", f"is a {type(prefetch).__name__}", "an object of key and resource"))
@@ -71,18 +70,17 @@ def request_of(request: Any, hook: str) -> HookRequest:
     for name, kind, allowed in (("fhirServer", str, "a URL as text"), ("fhirAuthorization", dict, "an object")):
         if request.get(name) and not isinstance(request[name], kind):
             issues.append(Issue(name, f"is a {type(request[name]).__name__}", allowed))
-    bundle = _drafts(context, issues) if hook in ORDER_HOOKS else ()
-    selected = _selections(context, issues) if hook == "order-select" else None
+    bundle = drafts_of(context, issues) if hook in ORDER_HOOKS else ()
+    chosen = selected(context, bundle, issues) if hook == "order-select" else bundle
     if issues:
         raise Problem("malformed", Outcome(tuple(issues)))
-    orders = tuple(resource for _, resource in bundle if selected is None or reference_to(resource) in selected)
     return HookRequest(
         hook,
         request["hookInstance"],
         context["patientId"],
         context["userId"],
         prefetch,
-        orders,
+        tuple(order for _, order in chosen),
         bundle,
         request.get("fhirServer") or "",
         request.get("fhirAuthorization") or {},
@@ -106,35 +104,6 @@ def _text(parent: dict[str, Any], name: str, issues: list[Issue], prefix: str = 
 def _seen(value: Any) -> str:
     """The kind of a value, never the value: it may be who the patient is."""
     return "is empty" if value == "" else f"is a {type(value).__name__}"
-
-
-def _drafts(context: dict[str, Any], issues: list[Issue]) -> tuple[tuple[str, Resource], ...]:
-    bundle = context.get("draftOrders")
-    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
-        issues.append(
-            Issue("context.draftOrders", "is absent" if bundle is None else "is no Bundle", "a Bundle of draft orders")
-        )
-        return ()
-    found = []
-    for number, entry in enumerate(as_list(bundle.get("entry"))):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-            issues.append(
-                Issue(f"context.draftOrders.entry[{number}]", "holds no resource", "a resource with resourceType")
-            )
-        else:
-            found.append((str(entry.get("fullUrl", "")), resource))
-    return tuple(found)
-
-
-def _selections(context: dict[str, Any], issues: list[Issue]) -> frozenset[str]:
-    selections = context.get("selections")
-    if not isinstance(selections, list) or not all(isinstance(item, str) for item in selections):
-        issues.append(
-            Issue("context.selections", "is absent or no list of texts", "the references of the selected orders")
-        )
-        return frozenset()
-    return frozenset(selections)
 
 
 @dataclass

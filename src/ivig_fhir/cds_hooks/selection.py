@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ivig_fhir.cds_hooks.requests import PATIENT
+from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.engine.inputs import printed_date
 from ivig_fhir.fhir import Resource, reference_to

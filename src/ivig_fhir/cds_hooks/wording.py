@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from ivig_fhir.cds_hooks.requests import PATIENT
+from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.unit_wording import stripped, unit_text
 from ivig_fhir.engine.apply import Because, Finding, Missing

@@ -11,9 +11,10 @@ from flask import Blueprint, g
 
 from ivig_fhir.cds_hooks.answer import Responder, Response
 from ivig_fhir.cds_hooks.cards import Origin
+from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.cds_hooks.dialects import Dialect
 from ivig_fhir.cds_hooks.discovery import discovery, hook_of
-from ivig_fhir.cds_hooks.requests import PATIENT, read_request
+from ivig_fhir.cds_hooks.requests import read_request
 from ivig_fhir.problems import problem
 from ivig_fhir.service.bodies import json_body
 from ivig_fhir.service.fhir_client import FhirAccess
