@@ -74,6 +74,39 @@ def test_an_order_of_a_type_that_is_none_of_ours_is_no_fault(client: FlaskClient
     assert len(client.post("/cds-services/ivig-order-sign", json=body).json["cards"]) == 1
 
 
+MODIFIED = {"modifierExtension": [{"url": "https://ehr.example.org/x", "valueBoolean": True}]}
+UNREADABLE: list[tuple[dict[str, Any], str]] = [
+    (MODIFIED, "modifier extension"),
+    ({"medicationCodeableConcept": [{"text": "prednisone"}]}, "medicationCodeableConcept malformed"),
+    ({"subject": {"reference": "Group/g1"}}, "its subject is no patient"),
+]
+
+
+@pytest.mark.parametrize(("changed", "why"), UNREADABLE, ids=[why for _, why in UNREADABLE])
+def test_a_drafted_order_of_ours_that_cannot_be_read_is_no_empty_list(
+    client: FlaskClient, changed: dict[str, Any], why: str
+) -> None:
+    body = patients.request(ORDERING)
+    body["context"]["draftOrders"]["entry"][0]["resource"] |= changed
+    response = client.post("/cds-services/ivig-order-sign", json=body)
+    assert response.status_code == 422
+    assert why in response.json["issue"][0]["diagnostics"]
+
+
+def test_a_drafted_order_that_cannot_be_read_is_named_on_the_card_of_another(client: FlaskClient) -> None:
+    body = patients.request(ORDERING)
+    order = body["context"]["draftOrders"]["entry"][0]["resource"]
+    body["context"]["draftOrders"]["entry"].append({"resource": order | MODIFIED | {"id": "odd"}})
+    (card,) = client.post("/cds-services/ivig-order-sign", json=body).json["cards"]
+    assert "MedicationRequest/odd (it carries a modifier extension" in card["detail"]
+
+
+def test_an_order_that_is_none_of_ours_may_be_unreadable(client: FlaskClient) -> None:
+    body = patients.request(ORDERING | {"orders": {"paracetamol": {"atc": "N02BE01"}}})
+    body["context"]["draftOrders"]["entry"][0]["resource"] |= MODIFIED
+    assert client.post("/cds-services/ivig-order-sign", json=body).json == {"cards": []}
+
+
 def test_a_selection_that_names_no_drafted_order_is_refused(client: FlaskClient) -> None:
     for name in ("prednisone", "MedicationRequest/another", "urn:uuid:1"):
         assert "context.selections" in refusal(sent(client, SELECTING, selections=[name]))

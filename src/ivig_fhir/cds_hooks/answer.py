@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.requirements import DRAFTS
+from ivig_fhir.problems import problem
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Responder:
         cut = tuple(key for key in evaluation.not_evaluated if self.content.prefetch[key].required)
         if cut and not evaluation.cards and self._classified(evaluation.facts):
             return Response(self._unreadable(request, record, cut, today, origin), evaluation)
+        if not evaluation.cards:
+            self._check_drafts(request, record, today)
         mapped = mapped_facts(record, self.content.code_map)
         setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used, mapped)
         return Response(build_cards(list(evaluation.cards), self.content, request, setting, origin), evaluation)
@@ -130,6 +133,17 @@ class Responder:
             return []
         setting = Setting(request.reader, today.isoformat(), gone, record.not_used)
         return [unreadable_card(gone, self.content, request, setting, origin)]
+
+    def _check_drafts(self, request: HookRequest, record: PatientRecord, today: date) -> None:
+        """Where no card can name an order that was left out, silence would hide it.
+
+        Raises Problem('unusable') when there would be a card if it could be read.
+        """
+        read = replace(record, drafts=tuple(order for _, order in record.unread_drafts))
+        if read.drafts and self.evaluate(request, read, today, all_units=False).cards:
+            faults = ", ".join(dict.fromkeys(fault for fault, _ in record.unread_drafts))
+            seen = f"holds an order that cannot be read: {faults}"
+            raise problem("unusable", "context.draftOrders", seen, "orders as FHIR R4 has them")
 
     def _classified(self, facts: Facts) -> bool:
         """Whether a drafted order belongs to an order class; its reason alone does not make it one of ours."""

@@ -57,6 +57,7 @@ class PatientRecord:
     incomplete: frozenset[str] = frozenset()
     not_used: tuple[str, ...] = ()
     medications: dict[str, Resource] = field(default_factory=dict)
+    unread_drafts: tuple[tuple[str, Resource], ...] = ()  # why, and the order
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def read_record(
             elif not _to_be_ignored(resource):
                 kept.append(_with_plain_value(resource))
         own[key] = tuple(kept)
-    ordered = []
+    ordered, unread = [], []
     for number, resource in enumerate(drafts, 1):
         form = _FORMS.get(resource["resourceType"])
         whose = _whose(resource, form, subject, "context.draftOrders", number) if form else ""
@@ -109,11 +110,11 @@ def read_record(
         fault = whose or (form and _fault({"status": "draft", "intent": "order"} | resource, form))
         if fault:
             not_used.append(f"{reference_to(resource)} ({fault})")
+            unread.append((fault, {"intent": "order"} | resource | {"status": "draft"}))
         elif not _to_be_ignored(resource):
             ordered.append({"intent": "order"} | resource | {"status": "draft"})
-    return PatientRecord(
-        patient, own, tuple(ordered), frozenset(unavailable), frozenset(cut), tuple(not_used), medications or {}
-    )
+    lost, cut_off = frozenset(unavailable), frozenset(cut)
+    return PatientRecord(patient, own, tuple(ordered), lost, cut_off, tuple(not_used), medications or {}, tuple(unread))
 
 
 def _whose(resource: Resource, form: _Form, subject: Subject, source: str, number: int) -> str:
