@@ -102,6 +102,46 @@ def test_ch_36_null_conditions_are_known_to_be_none(client: FlaskClient) -> None
     assert post(client, body).json == {"cards": []}
 
 
+def outcome_entry(severity: str) -> dict[str, Any]:
+    issue = {"severity": severity, "code": "processing"}
+    return {"search": {"mode": "outcome"}, "resource": {"resourceType": "OperationOutcome", "issue": [issue]}}
+
+
+def test_ch_34_35_a_search_that_brought_nothing_but_an_error_was_not_had(client: FlaskClient) -> None:
+    body = patients.request(MMN)
+    bundle = body["prefetch"]["conditions"]
+    for severity in ("error", "fatal"):
+        body["prefetch"]["conditions"] = bundle | {"total": 0, "entry": [outcome_entry(severity)]}
+        response = post(client, body)
+        assert response.status_code == 412
+        assert "prefetch.conditions: was neither sent nor could be fetched" in outcome(response)
+    body["prefetch"]["conditions"] = bundle | {"entry": [*bundle["entry"], outcome_entry("error")]}
+    (card,) = post(client, body).json["cards"]
+    assert card["extension"]["org.example.ivig-fhir"]["notEvaluated"] == ["conditions"]
+
+
+@pytest.mark.parametrize("changed", [{"patient": patients.SUBJECT}, {"subject": None}, {"code": "G61.82"}])
+def test_ch_34_required_data_of_which_nothing_can_be_read_was_not_had(client: FlaskClient, changed: Any) -> None:
+    body = patients.request(MMN)
+    body["prefetch"]["conditions"]["entry"][0]["resource"] |= changed
+    response = post(client, body)
+    assert response.status_code == 412
+    assert "prefetch.conditions: holds nothing that can be read" in outcome(response)
+
+
+def test_ch_34_everything_required_that_is_missing_is_named_at_once(client: FlaskClient) -> None:
+    told = outcome(post(client, patients.request(MMN) | {"prefetch": {}}))
+    assert "prefetch.patient" in told
+    assert "prefetch.conditions" in told
+    assert "prefetch.labs" not in told
+
+
+def test_ch_34_null_is_no_patient_and_nobody_is_told_to_send_it(client: FlaskClient) -> None:
+    body = patients.request(MMN)
+    body["prefetch"]["patient"] = None
+    assert "null" not in outcome(post(client, body))
+
+
 def test_h17_another_patients_resource_is_refused(client: FlaskClient) -> None:
     body = patients.request(MMN)
     body["prefetch"]["conditions"]["entry"][0]["resource"]["subject"] = {"reference": "Patient/somebody-else"}

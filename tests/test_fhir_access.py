@@ -129,6 +129,16 @@ def test_ch_33_a_key_that_came_as_an_operation_outcome_is_read_too(server: web.W
     assert completed.prefetch["conditions"]["resourceType"] == "Bundle"
 
 
+def test_ch_33_35_a_key_that_holds_nothing_but_an_error_is_read_too(server: web.Web, content: Content) -> None:
+    asked = request(f"{server.url}/fhir", HELD)
+    error = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
+    completed = complete(
+        server, content, replace(asked, prefetch={**asked.prefetch, "conditions": patients.searchset([error])})
+    )
+    assert server.paths() == ["/fhir/Condition"]
+    assert completed.prefetch["conditions"]["entry"][0]["resource"]["resourceType"] == "Condition"
+
+
 def test_what_was_sent_is_not_read_again_and_null_is_an_answer(server: web.Web, content: Content) -> None:
     asked = request(f"{server.url}/fhir", HELD)
     complete(server, content, replace(asked, prefetch={**asked.prefetch, "conditions": None}))

@@ -118,7 +118,7 @@ class Responder:
         origin: Origin,
     ) -> list[Card]:
         if not self._classified(gather(record, self.content, self.index, today)):
-            raise missing_data(list(gone), self.content)
+            raise missing_data(gone, self.content, record.resources)
         return self._unreadable(request, record, gone, today, origin)
 
     def _unreadable(

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from ivig_fhir.cds_hooks.context import ORDER_HOOKS, PATIENT, PATIENT_VIEW
 from ivig_fhir.cds_hooks.discovery import prefetch_keys
-from ivig_fhir.cds_hooks.requests import HookRequest
+from ivig_fhir.cds_hooks.requests import HookRequest, failed
 from ivig_fhir.engine.record import medications_of
 from ivig_fhir.fhir import Resource, as_list, reference_to
 from ivig_fhir.knowledge.content import Content
@@ -40,7 +40,7 @@ class Query:
 
 
 def lacking(request: HookRequest, content: Content) -> dict[str, Query]:
-    """The queries for keys of the service that are absent or hold an OperationOutcome, and for pages that are cut.
+    """The queries for keys of the service that are absent or failed, and for pages that are cut.
 
     A key that asks for a number of newest results (`_count`) is one page by intent. Nothing is lacking where
     nothing can be said (Responder.answer), or for a patient id that is none.
@@ -52,7 +52,7 @@ def lacking(request: HookRequest, content: Content) -> dict[str, Query]:
     for key in prefetch_keys(request.hook, content):
         row = content.prefetch[key]
         value = request.prefetch.get(key)
-        if key not in request.prefetch or _kind(value) == "OperationOutcome":
+        if key not in request.prefetch or failed(value):
             path = filled(row.query, request.patient_id)
             wanted = BUNDLE if "?" in row.query else row.type
             if path:
@@ -87,7 +87,7 @@ def with_fetched(request: HookRequest, fetched: Mapping[str, Resource]) -> HookR
     prefetch = dict(request.prefetch)
     for key, value in fetched.items():
         had = prefetch.get(key)
-        if had is not None and _kind(had) == BUNDLE:
+        if isinstance(had, dict) and _kind(had) == BUNDLE and not failed(had):
             value = value | {"entry": [*as_list(had.get("entry")), *as_list(value.get("entry"))]}
         prefetch[key] = value
     return replace(request, prefetch=prefetch)

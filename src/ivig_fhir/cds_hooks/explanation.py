@@ -70,7 +70,7 @@ def explain(inquiry: Inquiry, responder: Responder) -> Explanation:
     content = responder.content
     record, gone = read_patient_record(inquiry.request, content)
     if gone:
-        raise missing_data(sorted(gone), content)
+        raise missing_data(sorted(gone), content, record.resources)
     evaluation = responder.evaluate(inquiry.request, record, inquiry.at)
     answer = responder.answer(inquiry.request, inquiry.at, Origin("", "", ""))["cards"]
     if not answer:  # there are occasions on which nothing is said, whatever stands

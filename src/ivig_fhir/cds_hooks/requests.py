@@ -1,12 +1,12 @@
 """A CDS Hooks request body -> HookRequest, and what it holds of the patient -> PatientRecord.
 
-Absent is not null: a key that is absent or holds an OperationOutcome could not be had; null or an empty
-Bundle says that there is nothing (CH-35, CH-36). A cut page is incomplete (CH-37).
+Absent is not null: a key that is absent or holds an OperationOutcome could not be had, nor one that holds nothing
+but errors; null or an empty Bundle says that there is nothing (CH-35, CH-36). A cut page is incomplete (CH-37).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from ivig_fhir.fhir import Resource, as_list, loads, quoting_nothing
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import PrefetchKey
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
+
+_ERRORS = ("error", "fatal")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class _Pages:
     """What the prefetch of one request holds, key by key."""
 
     found: dict[str, list[Resource]] = field(default_factory=dict)
-    unavailable: dict[str, str] = field(default_factory=dict)
+    unavailable: set[str] = field(default_factory=set)
     incomplete: set[str] = field(default_factory=set)
     included: list[tuple[str, Resource]] = field(default_factory=list)
 
@@ -131,7 +133,7 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
             "unusable", "prefetch.patient", f"holds {len(patients)} patients", "the one patient of the context"
         )
     if not patients:
-        raise missing_data(["patient"], content)
+        raise missing_data([key.key for key in content.prefetch.values() if _lost(key, pages)], content)
     if patients[0].get("id") != request.patient_id:
         raise problem(
             "unusable", "prefetch.patient", "is not the patient of the context", "Patient/{context.patientId}"
@@ -144,8 +146,8 @@ def read_patient_record(request: HookRequest, content: Content) -> tuple[Patient
         pages.incomplete,
         medications_of([*pages.included, *request.draft_bundle]),
     )
-    required = frozenset(key.key for key in content.prefetch.values() if key.required and key.key in pages.unavailable)
-    return record, required
+    required = frozenset(key.key for key in content.prefetch.values() if key.required)
+    return record, required & record.unavailable
 
 
 def _full_urls(included: list[tuple[str, Resource]], patient_id: str) -> frozenset[str]:
@@ -155,32 +157,55 @@ def _full_urls(included: list[tuple[str, Resource]], patient_id: str) -> frozens
     )
 
 
-def missing_data(keys: list[str], content: Content) -> Problem:
-    """Problem('missing-data'): the keys that are needed and could not be had, each with its query (CH-34)."""
-    issues = [
-        Issue(
-            f"prefetch.{key}",
-            "was neither sent nor could be fetched",
-            content.prefetch[key].query,
-            "send the key, or null when there is nothing",
-        )
-        for key in keys
-    ]
-    return Problem("missing-data", Outcome(tuple(issues)))
+def _lost(key: PrefetchKey, pages: _Pages) -> bool:
+    """Whether a required key could not be had; without the patient nothing can be told of any."""
+    return key.type == "Patient" or (key.required and key.key in pages.unavailable)
+
+
+def missing_data(keys: Iterable[str], content: Content, sent: Collection[str] = ()) -> Problem:
+    """Problem('missing-data'): the keys that are needed and could not be had, each with its query (CH-34).
+
+    `sent`: those among them that came, and of which nothing can be read.
+    """
+    return Problem("missing-data", Outcome(tuple(_missing(content.prefetch[key], key in sent) for key in keys)))
+
+
+def _missing(key: PrefetchKey, sent: bool) -> Issue:
+    if sent:
+        seen, hint = "holds nothing that can be read", f"each {key.type} in the form of R4, with the patient it is of"
+    else:
+        seen = "was neither sent nor could be fetched"
+        nothing = "" if key.type == "Patient" else ", or null when there is nothing"
+        hint = f"send the key{nothing}; or send a fhirServer from which this service is allowed to read it"
+    return Issue(f"prefetch.{key.key}", seen, key.query, hint)
+
+
+def failed(value: Any) -> bool:
+    """Whether a prefetch value says that its query failed: an OperationOutcome, or a Bundle of nothing but errors."""
+    if not isinstance(value, dict) or value.get("resourceType") == "OperationOutcome":
+        return isinstance(value, dict)
+    entries = as_list(value.get("entry")) if value.get("resourceType") == "Bundle" else []
+    outcomes = [entry.get("resource") if isinstance(entry, dict) else None for entry in entries]
+    kinds = {item.get("resourceType") if isinstance(item, dict) else None for item in outcomes}
+    return kinds == {"OperationOutcome"} and any(map(_is_error, outcomes))
+
+
+def _is_error(outcome: Any) -> bool:
+    return any(item.get("severity") in _ERRORS for item in as_list(outcome.get("issue")) if isinstance(item, dict))
 
 
 def _read_key(prefetch: Mapping[str, Any], key: PrefetchKey, pages: _Pages) -> None:
     where = f"prefetch.{key.key}"
     if key.key not in prefetch:
-        pages.unavailable[key.key] = "absent"
+        pages.unavailable.add(key.key)
         return
     value = prefetch[key.key]
     if value is None:
         pages.found[key.key] = []
         return
     kind = value.get("resourceType") if isinstance(value, dict) else None
-    if kind == "OperationOutcome":
-        pages.unavailable[key.key] = "OperationOutcome"
+    if failed(value):
+        pages.unavailable.add(key.key)
     elif kind == "Bundle":
         pages.found[key.key] = _entries(value, key, where, pages)
     elif kind == key.type:

@@ -1,8 +1,8 @@
 """One patient's resources as they came, and what could not be had.
 
 A record holds one patient: a resource of another is refused. A resource that cannot be read, or that does not say
-whose it is, is left out, named, and makes its query incomplete: not knowing is not "no". A drafted order stands in
-the context of its patient and need not say it again.
+whose it is, is left out, named, and makes its query incomplete, or not had where nothing is left: not knowing is
+not "no". A drafted order stands in the context of its patient and need not say it again.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def read_record(
     if patient.get("resourceType") != "Patient" or not isinstance(patient.get("id"), str):
         raise problem("unusable", "patient", "is none", "a Patient with an id")
     own: dict[str, tuple[Resource, ...]] = {}
-    cut = set(incomplete)
+    cut, lost = set(incomplete), set(unavailable)
     not_used: list[str] = []
     for key, resources in found.items():
-        kept = []
+        kept, faults = [], 0
         for number, resource in enumerate(resources, 1):
             form = _FORMS.get(resource["resourceType"])
             whose = _whose(resource, form, subject, key, number) if form else ""
@@ -98,9 +98,12 @@ def read_record(
             if fault:
                 not_used.append(f"{reference_to(resource)} ({fault})")
                 cut.add(key)
+                faults += 1
             elif not _to_be_ignored(resource):
                 kept.append(_with_plain_value(resource))
         own[key] = tuple(kept)
+        if faults and faults == len(resources):
+            lost.add(key)
     ordered, unread = [], []
     for number, resource in enumerate(drafts, 1):
         form = _FORMS.get(resource["resourceType"])
@@ -113,8 +116,8 @@ def read_record(
             unread.append((fault, {"intent": "order"} | resource | {"status": "draft"}))
         elif not _to_be_ignored(resource):
             ordered.append({"intent": "order"} | resource | {"status": "draft"})
-    lost, cut_off = frozenset(unavailable), frozenset(cut)
-    return PatientRecord(patient, own, tuple(ordered), lost, cut_off, tuple(not_used), medications or {}, tuple(unread))
+    gaps = frozenset(lost), frozenset(cut)
+    return PatientRecord(patient, own, tuple(ordered), *gaps, tuple(not_used), medications or {}, tuple(unread))
 
 
 def _whose(resource: Resource, form: _Form, subject: Subject, source: str, number: int) -> str:
