@@ -322,6 +322,19 @@ def test_a_fact_of_mild_disease_is_found_for_the_mild_unit(responder: Responder,
     assert fact.resource["valueString"] == "I"
 
 
+def test_where_the_problem_list_could_not_be_read_no_fact_is_said_to_bring_a_unit_on(
+    responder: Responder, content: Content
+) -> None:
+    facts = MMN | {"hook": "order-sign", "orders": {"prednisone": {"atc": "H02AB07"}}, "unavailable": ["conditions"]}
+    asked = Asked(at=DAY, topic="mmn")
+    explanation = explain(
+        read_inquiry(dumps(patients.request(facts)).encode(), asked, date(2026, 3, 2), content), responder
+    )
+    assert len(explanation.cards) == 1
+    assert explanation.counterfactuals
+    assert not any(item.facts for item in explanation.counterfactuals)
+
+
 def test_an_order_of_a_bundle_keeps_the_medicine_that_it_names_by_the_address_of_its_entry(
     responder: Responder,
 ) -> None:

@@ -29,6 +29,8 @@ from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.pages.examples import Example, examples
 from ivig_fhir.pages.playground import form_of
+from ivig_fhir.service.app import create_app
+from ivig_fhir.service.settings import Settings
 from live import serving
 
 MARK = "Zyxwvut-4711"
@@ -80,6 +82,57 @@ def test_an_example_shows_the_cards_that_the_service_gives(
         assert unescape(html).count(card["summary"])
         for unit in card["extension"][EXTENSION]["recommendations"]:
             assert f'id="why-{unit["id"]}"' in html
+
+
+ORDERING = patients.MMN | {"hook": "order-sign", "orders": {"prednisone": {"atc": "H02AB07"}}}
+HARD: dict[str, dict[str, Any]] = {
+    "a drafted order, and no problem list": ORDERING | {"unavailable": ["conditions"]},
+    "a drafted order, and a problem list that failed": ORDERING | {"failed": ["conditions"]},
+    "a drafted order, and one page of the problem list": ORDERING | {"cut": ["conditions"], "conditions": {}},
+    "a drafted immunoglobulin, and no problem list": ORDERING
+    | {"orders": {"ivig": {"atc": "J06BA02"}}, "unavailable": ["conditions"]},
+    "no order and no problem list": ORDERING | {"orders": {}, "unavailable": ["conditions"]},
+}
+
+
+@pytest.mark.parametrize("facts", HARD.values(), ids=HARD)
+def test_what_the_service_answers_in_spite_of_missing_data_is_shown(
+    facts: dict[str, Any], site: FlaskClient, content: Content
+) -> None:
+    body = dumps(patients.request(facts))
+    origin = Origin("", "ivig-order-sign", "https://cds.example.org")
+    answer = Responder(content).answer(read_request(body.encode(), "order-sign"), date(2026, 3, 2), origin)
+    html = run(site, {"action": "run", "record": body, "at": "2026-03-02", "topic": "mmn"})
+    assert pre(html, "response") == dumps(answer)
+    for card in answer["cards"]:
+        assert unescape(html).count(card["summary"])
+    assert '<span class="state applicable">0 applicable on a card</span>' in html
+    assert '<span class="state conditional">0 conditional on a card</span>' in html
+
+
+def test_what_the_service_cannot_answer_is_412_here_too(site: FlaskClient) -> None:
+    body = dumps(patients.request(patients.MMN | {"unavailable": ["conditions"]}))
+    assert "prefetch.conditions" in run(site, {"action": "run", "record": body}, 412)
+
+
+def test_a_request_is_read_as_the_dialect_of_the_service_means_it(content: Content) -> None:
+    coding = {"system": "urn:oid:1.2.840.114350.1.13.861.1.7.2.657369", "code": "4101"}
+    issue = {"severity": "warning", "code": "processing", "details": {"coding": [coding]}}
+    empty = {"search": {"mode": "outcome"}, "resource": {"resourceType": "OperationOutcome", "issue": [issue]}}
+    body = patients.request(patients.MMN)
+    body["prefetch"]["medications"] |= {"entry": [empty]}
+    for dialect, not_evaluated in (("strict", ["medications"]), ("epic", [])):
+        app = create_app(Settings(dialect=dialect), lambda: date(2026, 3, 2), content).test_client()
+        told = json.loads(pre(run(app, {"action": "run", "record": dumps(body)}), "response"))
+        assert told == app.post("/cds-services/ivig-patient-view", json=body).json
+        assert told["cards"][0]["extension"][EXTENSION]["notEvaluated"] == not_evaluated
+        assert app.post("/explain", json=body).json["notEvaluated"] == not_evaluated
+
+
+def test_where_patients_are_shown_no_card_the_page_says_so(content: Content) -> None:
+    app = create_app(Settings(patient_wording=False), lambda: date(2026, 3, 2), content).test_client()
+    html = run(app, fields(examples()["mmn-ivig"], reader="patient"), 422)
+    assert "IVIG_FHIR_PATIENT_WORDING=yes" in html
 
 
 def test_the_reasons_name_each_unit_and_its_state(site: FlaskClient, content: Content) -> None:

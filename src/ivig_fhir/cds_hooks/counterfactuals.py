@@ -42,6 +42,8 @@ class Search:
         self.responder, self.content = responder, responder.content
         self.request, self.record, self.today = request, record, today
         self.base = gather(record, self.content, responder.index, today)
+        required = {key for key, row in self.content.prefetch.items() if row.required}
+        self.unreadable = not required.isdisjoint(record.unavailable)  # no added fact brings a unit on then
         self.known: dict[tuple[str, ...], Facts] = {}  # of none or one added fact: units ask for the same ones
 
     def for_topic(self, plan: Plan, evaluation: Evaluation) -> list[Counterfactual]:
@@ -52,7 +54,7 @@ class Search:
     def for_unit(self, plan: Plan, unit: Unit) -> Counterfactual:
         """The smallest set of facts found; among equals the one by which it becomes applicable, by coded facts."""
         silenced = self.request.reader == PATIENT and self.request.hook != PATIENT_VIEW
-        if silenced or self.request.hook not in unit.hooks or unit.how == "never":
+        if silenced or self.unreadable or self.request.hook not in unit.hooks or unit.how == "never":
             return Counterfactual(unit)
         tried = self._candidates(plan, unit)
         for facts in self._promising(plan, unit, tried):

@@ -13,7 +13,7 @@ from ivig_fhir.cds_hooks.cards import Origin
 from ivig_fhir.cds_hooks.counterfactuals import Counterfactual, Search
 from ivig_fhir.cds_hooks.guidance_response import guidance_responses
 from ivig_fhir.cds_hooks.inquiries import Inquiry
-from ivig_fhir.cds_hooks.requests import missing_data, read_patient_record
+from ivig_fhir.cds_hooks.requests import read_patient_record
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.engine.inputs import printed_date
 from ivig_fhir.fhir import Resource, reference_to
@@ -66,14 +66,12 @@ class Explanation:
 
 
 def explain(inquiry: Inquiry, responder: Responder) -> Explanation:
-    """Evaluate an inquiry and keep every reason. Raises Problem('missing-data') and Problem('unusable')."""
+    """Evaluate an inquiry and keep every reason. Raises what the service raises for it."""
     content = responder.content
-    record, gone = read_patient_record(inquiry.request, content)
-    if gone:
-        raise missing_data(sorted(gone), content, record.resources)
-    evaluation = responder.evaluate(inquiry.request, record, inquiry.at)
     answer = responder.answer(inquiry.request, inquiry.at, Origin("", "", ""))["cards"]
-    if not answer:  # there are occasions on which nothing is said, whatever stands
+    record, gone = read_patient_record(inquiry.request, content)
+    evaluation = responder.evaluate(inquiry.request, record, inquiry.at)
+    if gone or not answer:  # no unit is told of: there is a card that says so, or an occasion on which nothing is said
         evaluation = replace(evaluation, cards=())
     plans = {plan.topic: plan for plan in content.plans}
     if inquiry.topic and inquiry.topic not in plans:

@@ -6,20 +6,23 @@ No part of a record stands in an address, a log, a cache or a store.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 
 from flask import Blueprint, Response
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
+from ivig_fhir.cds_hooks.context import PATIENT
+from ivig_fhir.cds_hooks.dialects import DIALECTS
 from ivig_fhir.cds_hooks.explanation import as_json, explain
-from ivig_fhir.cds_hooks.inquiries import Asked, read_inquiry
+from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, read_inquiry
 from ivig_fhir.fhir import dumps
 from ivig_fhir.pages.examples import examples
 from ivig_fhir.pages.playground import Form, Outcome, form_of, inquiry_of, outcome, with_facts
 from ivig_fhir.pages.rendering import Pages
 from ivig_fhir.pages.wording import Wording
-from ivig_fhir.problems import Problem
+from ivig_fhir.problems import Problem, problem
 from ivig_fhir.service.bodies import form_body, json_body
 from ivig_fhir.service.settings import Settings
 
@@ -31,12 +34,18 @@ def playground_blueprint(
 ) -> Blueprint:
     """GET and POST /try, POST /explain."""
     routes = Blueprint("playground", __name__)
-    content, wording = pages.content, Wording(pages.content)
+    content, wording, dialect = pages.content, Wording(pages.content), DIALECTS[settings.dialect]
+
+    def as_sent(inquiry: Inquiry) -> Inquiry:
+        """The inquiry as the service takes a request."""
+        if inquiry.request.reader == PATIENT and not settings.patient_wording:
+            raise problem("unusable", "reader", "patients are shown no card here", hint="IVIG_FHIR_PATIENT_WORDING=yes")
+        return replace(inquiry, request=dialect.inbound(inquiry.request))
 
     def run(form: Form) -> Outcome:
-        inquiry = inquiry_of(form, clock(), content)
+        inquiry = as_sent(inquiry_of(form, clock(), content))
         origin = Origin("", f"ivig-{inquiry.request.hook}", settings.public_url)
-        response = responder.answer(inquiry.request, inquiry.at, origin)
+        response = dialect.outbound(responder.answer(inquiry.request, inquiry.at, origin))
         return outcome(explain(inquiry, responder), response, content, wording)
 
     @routes.get("/try")
@@ -59,7 +68,7 @@ def playground_blueprint(
 
     @routes.post("/explain")
     def explained() -> Response:
-        inquiry = read_inquiry(json_body(), Asked(), clock(), content)
+        inquiry = as_sent(read_inquiry(json_body(), Asked(), clock(), content))
         body = dumps(as_json(explain(inquiry, responder), content))
         return _kept_nowhere(body, mimetype="application/json")
 
