@@ -208,6 +208,22 @@ def test_a_request_that_cannot_be_answered_says_why(
     assert any(says in text for text in said(found, "site.json", "fault"))
 
 
+def test_what_the_service_may_read_from_the_fhir_server_is_no_fault_of_the_request(
+    url: str, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "site.json"
+    body = patients.request(MMN | {"unavailable": ["patient", "conditions"]})
+    path.write_text(json.dumps(body | {"fhirServer": "https://ehr.example.org/r4"}))
+    _, found = check(url, *signed(folder), "--request", str(path), "--times", "1")
+    looks = said(found, "site.json", "look")
+    assert looks == [
+        f"prefetch {key}: absent; its facts are read from fhirServer, if that is allowed"
+        for key in ("patient", "conditions")
+    ]
+    (fault,) = said(found, "site.json", "fault")
+    assert fault.startswith("412: prefetch.patient: was neither sent nor could be fetched")
+
+
 # --- services that are not right
 
 

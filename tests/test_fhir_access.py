@@ -197,6 +197,20 @@ def test_a_server_that_is_not_listed_is_not_read(server: web.Web, content: Conte
     assert had(complete(server, content, request(f"{server.url}/fhir/".replace("http:", "HTTP:")))) != set()
 
 
+def test_the_log_says_why_nothing_was_read_from_a_server_and_repeats_nothing_of_it(
+    server: web.Web, content: Content, caplog: pytest.LogCaptureFixture
+) -> None:
+    complete(server, content, request("https://other.example.org/r4/p1"))
+    complete(server, content, replace(request(f"{server.url}/fhir"), authorization={}))
+    complete(server, content, request("https://other.example.org/r4/p1", HELD))
+    complete(server, content, replace(request(server.url), fhir_server="", authorization={}))
+    keys = "patient, conditions"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"not read from fhirServer, which is none of the list (IVIG_FHIR_FHIR_SERVERS): {keys}",
+        f"not read from fhirServer, which is not open, and no token came (IVIG_FHIR_FHIR_SERVERS): {keys}",
+    ]
+
+
 @pytest.mark.parametrize("identifier", ["..", ".", "p1/../p2", "p1?x=y", "p 1", "ä", "p" * 65, "p1&_count=1"])
 def test_a_patient_id_that_is_none_leads_to_no_query(server: web.Web, content: Content, identifier: str) -> None:
     asked = replace(request(f"{server.url}/fhir"), patient_id=identifier)

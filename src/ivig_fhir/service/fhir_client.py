@@ -69,12 +69,19 @@ class FhirAccess:
         server = allowed_server(request.fhir_server, self._settings.fhir_servers)
         headers = _headers(server, request.authorization) if server else None
         if server is None or headers is None:
+            self._note_unread(request, "is none of the list" if server is None else "is not open, and no token came")
             return without_token(request)
         budget = Budget(self._settings.max_response_bytes, self._settings.max_fetched_bytes)
         session = _Session(server, deadline, budget, headers, turn)
         request = with_fetched(request, self._read_all(lacking(request, self._content), session))
         named = dict(list(unresolved_medications(request).items())[:MOST_MEDICATIONS])
         return without_token(with_medications(request, self._read_all(named, session).values()))
+
+    def _note_unread(self, request: HookRequest, why: str) -> None:
+        """Whoever sets the service up sees why nothing was read; the server that was named is not repeated."""
+        lacks = lacking(request, self._content) if request.fhir_server else {}
+        if lacks:
+            log.warning("not read from fhirServer, which %s (IVIG_FHIR_FHIR_SERVERS): %s", why, ", ".join(lacks))
 
     def _read_all(self, queries: Mapping[str, Query], session: _Session) -> dict[str, Resource]:
         """What could be had, by key, when the deadline is reached or everything is there."""

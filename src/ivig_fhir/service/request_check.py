@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ivig_fhir.cds_hooks.discovery import prefetch_keys
-from ivig_fhir.cds_hooks.requests import HookRequest, read_patient_record, read_request
+from ivig_fhir.cds_hooks.requests import HookRequest, failed, read_patient_record, read_request
 from ivig_fhir.cds_hooks.unmapped import Unmapped, unmapped
 from ivig_fhir.fhir import loads
 from ivig_fhir.knowledge.content import Content
@@ -22,24 +22,33 @@ def check_request(body: bytes, name: str, check: Check) -> Iterator[Finding]:
     document = _document(body, name)
     hook = str(document.get("hook", ""))
     try:
-        request = read_request(body, hook)
-        record, _ = read_patient_record(request, check.content)
+        yield from _of_record(read_request(body, hook), name, check.content)
     except Problem as found:
         yield Finding(
             name, FAULT, str(found).replace("\n", " "), "send what CDS Hooks and the prefetch of the service ask for"
         )
-    else:
-        yield from _lacking(request, name, check.content, record.incomplete)
-        for fault in record.not_used:
-            yield Finding(
-                name, LOOK, f"not used: {fault}", "it is named on the card, and what it would say is not evaluated"
-            )
-        yield from _meaningless(unmapped(record, check.content), name)
     service = check.services.get(hook)
     if service is None:
         yield Finding(name, FAULT, f"absent: a service for the hook {hook!r}", f"hooks: {', '.join(check.services)}")
     else:
         yield from _played(f"{SERVICES}/{service.get('id')}", document, name, check)
+
+
+def _of_record(request: HookRequest, name: str, content: Content) -> Iterator[Finding]:
+    """What the request itself holds; what it lacks of the required may yet be read by the service. Raises Problem."""
+    try:
+        record, _ = read_patient_record(request, content)
+    except Problem as found:
+        if found.category != "missing-data":
+            raise
+        yield from _lacking(request, name, content, frozenset())
+        return
+    yield from _lacking(request, name, content, record.incomplete)
+    for fault in record.not_used:
+        yield Finding(
+            name, LOOK, f"not used: {fault}", "it is named on the card, and what it would say is not evaluated"
+        )
+    yield from _meaningless(unmapped(record, content), name)
 
 
 def _document(body: bytes, name: str) -> dict[str, Any]:
@@ -57,7 +66,7 @@ def _lacking(request: HookRequest, name: str, content: Content, incomplete: froz
     for key in prefetch_keys(request.hook, content):
         row = content.prefetch[key]
         value = request.prefetch.get(key)
-        outcome = isinstance(value, dict) and value.get("resourceType") == "OperationOutcome"
+        outcome = failed(value)
         if key not in request.prefetch or outcome:
             level = FAULT if row.required and not request.fhir_server else LOOK
             how = "an OperationOutcome" if outcome else "absent"
