@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,13 +21,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import patients
 import tokens
 import web
+from conftest import ROOT
 from ivig_fhir.cds_hooks.discovery import discovery
 from ivig_fhir.cli import check_ehr
 from ivig_fhir.cli.check_ehr import check_ehr_command
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import Problem
-from ivig_fhir.service.cds_client import CdsClient, Signer
+from ivig_fhir.service.cds_client import CdsClient, Signer, read_key
 from ivig_fhir.service.ehr_check import FAULT, Check, Finding
+from ivig_fhir.service.key_sets import read_keys
 from live import serving
 
 MMN: dict[str, Any] = {
@@ -313,6 +319,16 @@ def test_a_key_that_cannot_sign_is_refused(tmp_path: Path, key: bytes) -> None:
     (tmp_path / "key.pem").write_bytes(key)
     with pytest.raises(Problem, match="a private key in PEM without a password: EC P-384 or RSA"):
         check("http://127.0.0.1:1", *signed(tmp_path))
+
+
+def test_the_client_of_one_s_own_is_made_as_the_page_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "integration" / "check-ehr.md").read_text("utf-8")
+    (script,) = re.findall(r"<<'END'\n(.*?)\n    END\n", page, re.DOTALL)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, check=True)
+    private = read_key(tmp_path / "client.pem")
+    public = read_keys(json.loads((tmp_path / "client-jwks.json").read_text()))["K1"]
+    assert public.public.key.public_numbers() == private.public_key().public_numbers()
+    assert (tmp_path / "client.pem").stat().st_mode & 0o077 == 0
 
 
 def test_a_key_needs_its_name_and_issuer(folder: Path) -> None:

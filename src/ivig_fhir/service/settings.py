@@ -77,7 +77,9 @@ class Settings:
     )
     require_auth: bool = field(
         default=False,
-        metadata=_setting(yes, "yes, no", "Every call to /cds-services needs a JWT of a trusted issuer, else 401."),
+        metadata=_setting(
+            yes, "yes, no", "Every call to /cds-services, /try and /explain needs a JWT of a trusted issuer, else 401."
+        ),
     )
     require_tls: bool = field(
         default=False,
