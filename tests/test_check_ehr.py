@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -31,6 +32,7 @@ from ivig_fhir.service.cds_client import CdsClient, Signer, read_key
 from ivig_fhir.service.ehr_check import FAULT, Check, Finding
 from ivig_fhir.service.key_sets import read_keys
 from live import serving
+from test_fhir_access import certificate
 
 MMN: dict[str, Any] = {
     "hook": "patient-view",
@@ -319,6 +321,16 @@ def test_a_key_that_cannot_sign_is_refused(tmp_path: Path, key: bytes) -> None:
     (tmp_path / "key.pem").write_bytes(key)
     with pytest.raises(Problem, match="a private key in PEM without a password: EC P-384 or RSA"):
         check("http://127.0.0.1:1", *signed(tmp_path))
+
+
+def test_a_certificate_of_one_s_own_is_said_to_need_its_authority(tmp_path: Path) -> None:
+    pem = certificate("cds.test", tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with web.Web({}, tls=context) as server:
+        code, (finding,) = check(server.url)
+    assert (code, finding["step"], finding["level"]) == (1, "discovery", "fault")
+    assert "--ca-file" in finding["to_do"]
 
 
 def test_the_client_of_one_s_own_is_made_as_the_page_says(tmp_path: Path) -> None:

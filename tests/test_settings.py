@@ -59,6 +59,8 @@ def test_settings_are_read_from_the_environment() -> None:
         ("IVIG_FHIR_PUBLIC_URI", "x"),
         ("IVIG_FHIR_public_url", "https://cds.example.org"),
         ("IVIG_FHIR_PUBLIC_URL", "cds.example.org"),
+        ("IVIG_FHIR_PUBLIC_URL", "https://cds.example.org/?site=1"),
+        ("IVIG_FHIR_PUBLIC_URL", "https://cds.example.org/#cds"),
         ("IVIG_FHIR_MAX_REQUEST_BYTES", "-1"),
         ("IVIG_FHIR_MAX_PAGES", "0"),
         ("IVIG_FHIR_DEADLINE_SECONDS", "nan"),
@@ -88,6 +90,15 @@ def test_a_file_of_authorities_that_holds_none_does_not_start(tmp_path: Path) ->
     (tmp_path / "ca.pem").write_text("x")
     with pytest.raises(Problem, match="IVIG_FHIR_CA_FILE"):
         create_app(Settings(ca_file=tmp_path / "ca.pem"))
+
+
+def test_issuers_that_nobody_is_asked_for_are_named_at_the_start(
+    tmp_path: Path, content: Content, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_app(Settings(), content=content)
+    assert "IVIG_FHIR_TRUSTED_ISSUERS" not in caplog.text
+    create_app(Settings(trusted_issuers=tmp_path / "issuers.toml"), content=content)
+    assert "IVIG_FHIR_TRUSTED_ISSUERS are not asked for: authentication is off" in caplog.text
 
 
 # --- discovery

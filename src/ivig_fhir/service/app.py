@@ -77,7 +77,7 @@ def create_app(
     require_tls(app, settings)
     app.before_request(_start)
     allow_origins(app, settings.cors_origins)
-    _guard(app, gate)
+    _guard(app, gate, settings)
     app.register_blueprint(hooks_blueprint(service))
     app.register_blueprint(feedback_blueprint(shown, content, settings))
     app.register_blueprint(operations_blueprint(content, shown.metrics, _probes(shown, gate)))
@@ -118,10 +118,12 @@ def _start() -> None:
     g.issuer = ""
 
 
-def _guard(app: Flask, gate: Gate | None) -> None:
+def _guard(app: Flask, gate: Gate | None, settings: Settings) -> None:
     """What a record may be sent to needs a token: discovery, invocation and feedback alike (CH-92), /try, /explain."""
     if gate is None:
         log.warning("authentication is off: whoever reaches this service may call it (IVIG_FHIR_REQUIRE_AUTH=yes)")
+        if settings.trusted_issuers:
+            log.warning("the issuers of IVIG_FHIR_TRUSTED_ISSUERS are not asked for: authentication is off")
         return
 
     @app.before_request

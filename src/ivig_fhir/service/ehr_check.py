@@ -82,7 +82,9 @@ class Check:
         if found.status == 401:
             yield Finding(step, FAULT, "401 without or with this token", REFUSED_HINT if self.signer else KEY_HINT)
         elif found.status != 200:
-            yield Finding(step, FAULT, unanswered(found), "is this the address of the service, and is it reachable?")
+            says = unanswered(found)
+            ask = "is its authority to be trusted? --ca-file" if "CERTIFICATE" in says else REACHED_HINT
+            yield Finding(step, FAULT, says, ask)
         elif not isinstance(found.body, dict) or not as_list(found.body.get("services")):
             yield Finding(step, FAULT, "the answer lists no services", "is this a CDS Hooks service?")
         else:
@@ -202,6 +204,7 @@ class Check:
             yield Finding("feedback", FAULT, unanswered(reply), REFUSED_HINT if reply.status == 401 else "")
 
 
+REACHED_HINT = "is this the address of the service, and is it reachable?"
 KEY_HINT = "give --key, --kid and --issuer of a client that the service trusts"
 REFUSED_HINT = (
     "compare: --issuer with the name in IVIG_FHIR_TRUSTED_ISSUERS; --kid and key with its key set; --jku; --tenant; "

@@ -11,6 +11,8 @@ from ivig_fhir.service.fhir_servers import FhirServer, origin_of, read_server
 def url(text: str) -> str:
     """An http or https URL, without the slash at its end."""
     origin_of(text)
+    if "?" in text or "#" in text:
+        raise ValueError("paths are put behind it")
     return text.rstrip("/")
 
 

@@ -33,7 +33,7 @@ class Settings:
         default="http://127.0.0.1:8080",
         metadata=_setting(
             url,
-            "an http or https URL",
+            "an http or https URL without ? and #",
             "What links begin with, and the `aud` of every token; the Host header is never used.",
         ),
     )
@@ -41,13 +41,13 @@ class Settings:
         default=definitions_folder(), metadata=_setting(path, "a folder", "The folder that holds r4/.")
     )
     max_request_bytes: int = field(
-        default=10_000_000, metadata=_setting(count, "a whole number", "A larger request body gets 413.")
+        default=10_000_000, metadata=_setting(count, "a whole number above 0", "A larger request body gets 413.")
     )
     deadline_seconds: float = field(
         default=2.0,
         metadata=_setting(
             seconds,
-            "seconds, at most 60",
+            "seconds above 0, at most 60",
             "From the request's first byte to the answer's last; reading from FHIR servers ends 0.2 s before.",
         ),
     )
@@ -61,15 +61,18 @@ class Settings:
         ),
     )
     max_response_bytes: int = field(
-        default=4_000_000, metadata=_setting(count, "a whole number", "A larger answer of a FHIR server is not used.")
+        default=4_000_000,
+        metadata=_setting(count, "a whole number above 0", "A larger answer of a FHIR server is not used."),
     )
     max_fetched_bytes: int = field(
         default=10_000_000,
-        metadata=_setting(count, "a whole number", "All answers of FHIR servers to one request together."),
+        metadata=_setting(count, "a whole number above 0", "All answers of FHIR servers to one request together."),
     )
     max_pages: int = field(
         default=20,
-        metadata=_setting(count, "a whole number", "Pages of one search that are read; what follows is missing."),
+        metadata=_setting(
+            count, "a whole number above 0", "Pages of one search that are read; what follows is missing."
+        ),
     )
     ca_file: Path | None = field(
         default=None,
@@ -138,7 +141,9 @@ class Settings:
     max_cards: int = field(
         default=3,
         metadata=_setting(
-            count, "a whole number", "Cards of one answer; what has no room is named on the last, warnings first."
+            count,
+            "a whole number above 0",
+            "Cards of one answer; what has no room is named on the last, warnings first.",
         ),
     )
     store: Path | None = field(
@@ -150,10 +155,13 @@ class Settings:
     )
     receive_seconds: float = field(
         default=10.0,
-        metadata=_setting(seconds, "seconds, at most 60", "A request that has not arrived whole by then is cut off."),
+        metadata=_setting(
+            seconds, "seconds above 0, at most 60", "A request that has not arrived whole by then is cut off."
+        ),
     )
     max_in_flight: int = field(
-        default=64, metadata=_setting(count, "a whole number", "Requests of a worker that run or wait; beyond: 503.")
+        default=64,
+        metadata=_setting(count, "a whole number above 0", "Requests of a worker that run or wait; beyond: 503."),
     )
 
 
