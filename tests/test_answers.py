@@ -120,6 +120,12 @@ def test_ch_34_35_a_search_that_brought_nothing_but_an_error_was_not_had(client:
     assert card["extension"]["org.example.ivig-fhir"]["notEvaluated"] == ["conditions"]
 
 
+def test_a_search_result_whose_type_is_no_text_is_refused(client: FlaskClient) -> None:
+    body = patients.request(MMN)
+    body["prefetch"]["conditions"]["entry"] = [{"resource": {"resourceType": []}}]
+    assert post(client, body).status_code == 422
+
+
 @pytest.mark.parametrize("changed", [{"patient": patients.SUBJECT}, {"subject": None}, {"code": "G61.82"}])
 def test_ch_34_required_data_of_which_nothing_can_be_read_was_not_had(client: FlaskClient, changed: Any) -> None:
     body = patients.request(MMN)

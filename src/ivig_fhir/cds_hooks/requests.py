@@ -185,12 +185,15 @@ def failed(value: Any) -> bool:
     if not isinstance(value, dict) or value.get("resourceType") == "OperationOutcome":
         return isinstance(value, dict)
     entries = as_list(value.get("entry")) if value.get("resourceType") == "Bundle" else []
-    outcomes = [entry.get("resource") if isinstance(entry, dict) else None for entry in entries]
-    kinds = {item.get("resourceType") if isinstance(item, dict) else None for item in outcomes}
-    return kinds == {"OperationOutcome"} and any(map(_is_error, outcomes))
+    return all(map(_is_outcome, entries)) and any(_is_error(entry["resource"]) for entry in entries)
 
 
-def _is_error(outcome: Any) -> bool:
+def _is_outcome(entry: Any) -> bool:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    return isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome"
+
+
+def _is_error(outcome: Resource) -> bool:
     return any(item.get("severity") in _ERRORS for item in as_list(outcome.get("issue")) if isinstance(item, dict))
 
 
