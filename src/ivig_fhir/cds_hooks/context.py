@@ -17,33 +17,19 @@ PROFESSIONAL, PATIENT = "professional", "patient"
 
 Drafts = tuple[tuple[str, Resource], ...]  # fullUrl, if there is one, and resource
 
-_READERS = {
-    "Practitioner": PROFESSIONAL,
-    "PractitionerRole": PROFESSIONAL,
-    "Patient": PATIENT,
-    "RelatedPerson": PATIENT,
-}
+_PROFESSIONALS = ("Practitioner", "PractitionerRole")
 _REFERENCE = re.compile(r"(?:https?://\S+/)?(?P<relative>(?P<type>[A-Za-z]+)/[^/\s]+)")
 # orders of DSTU2 and STU3 that R4 has under the names of MedicationRequest and ServiceRequest (CH-39)
 OTHER_VERSIONS = ("MedicationOrder", "DiagnosticOrder", "DiagnosticRequest", "ProcedureRequest", "ReferralRequest")
 
 
 def reader_of(user: str) -> str:
-    """Practitioner and PractitionerRole read the professional wording, everyone else the patient wording."""
-    return _READERS.get(_type(user), PATIENT)
+    """Practitioner and PractitionerRole read the professional wording, everyone else the patient wording.
 
-
-def _type(user: str) -> str:
-    """The type of a reference, which may be absolute, as a SMART fhirUser is."""
+    A reference may be absolute, as a SMART fhirUser is.
+    """
     match = _REFERENCE.fullmatch(user)
-    return match["type"] if match else ""
-
-
-def check_user(user: Any, hook: str, issues: list[Issue]) -> None:
-    """Where patients are told nothing, a reader of no known type would be met with silence: that is refused."""
-    if hook != PATIENT_VIEW and isinstance(user, str) and user and _type(user) not in _READERS:
-        allowed = ", ".join(f"{name}/<id>" for name in _READERS)
-        issues.append(Issue("context.userId", "does not say who reads", allowed, "the type decides on the wording"))
+    return PROFESSIONAL if match and match["type"] in _PROFESSIONALS else PATIENT
 
 
 def check_patient(patient: Any, issues: list[Issue]) -> None:
@@ -75,7 +61,7 @@ def drafts_of(context: dict[str, Any], issues: list[Issue]) -> Drafts:
 
 
 def selected(context: dict[str, Any], drafts: Drafts, issues: list[Issue]) -> Drafts:
-    """The drafted orders that are selected: by their reference, also an absolute one, or by their fullUrl."""
+    """The drafted orders that are selected: by their reference, also an absolute one, by their id or their fullUrl."""
     selections = context.get("selections")
     if not isinstance(selections, list) or not all(isinstance(item, str) for item in selections):
         issues.append(
@@ -83,11 +69,16 @@ def selected(context: dict[str, Any], drafts: Drafts, issues: list[Issue]) -> Dr
         )
         return ()
     names = {name for item in selections for name in (item, _relative(item))}
-    found = tuple(item for item in drafts if item[0] in names or reference_to(item[1]) in names)
+    found = tuple(item for item in drafts if not names.isdisjoint(_names(*item)))
     if selections and drafts and not found:
         seen = "names none of context.draftOrders"
         issues.append(Issue("context.selections", seen, "<type>/<id> of drafted orders", "each draft needs an id"))
     return found
+
+
+def _names(full_url: str, order: Resource) -> tuple[str, ...]:
+    identifier = order.get("id")
+    return (full_url, reference_to(order), identifier) if isinstance(identifier, str) else (full_url,)
 
 
 def _relative(reference: str) -> str:

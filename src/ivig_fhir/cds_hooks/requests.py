@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ivig_fhir.cds_hooks.context import ORDER_HOOKS, check_patient, check_user, drafts_of, reader_of, selected
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS, check_patient, drafts_of, reader_of, selected
 from ivig_fhir.engine.record import PatientRecord, Subject, medications_of, read_record
 from ivig_fhir.fhir import Resource, as_list, loads, quoting_nothing
 from ivig_fhir.knowledge.content import Content
@@ -62,7 +62,6 @@ def request_of(request: Any, hook: str) -> HookRequest:
         issues.append(Issue("hook", seen, repr(hook), "each service serves one hook"))
     _text(context, "userId", issues, "context.")
     _text(context, "patientId", issues, "context.")
-    check_user(context.get("userId"), hook, issues)
     check_patient(context.get("patientId"), issues)
     prefetch = request.get("prefetch") or {}
     if not isinstance(prefetch, dict):
