@@ -13,6 +13,7 @@ import random
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,10 @@ from hypothesis import strategies as st
 
 import patients
 from broken import GBS, broken, broken_bytes, good_requests, places
+from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
+from ivig_fhir.pages.examples import Example, examples
+from ivig_fhir.pages.playground import form_of
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.settings import Settings
 from live import PATIENCE, Live, Wire, serving
@@ -122,6 +126,37 @@ def test_anything_in_any_place_is_answered(stored: FlaskClient, where: int, valu
         parent = parent[step]
     parent[last] = value
     assert answered(stored.post(f"/cds-services/ivig-{good_requests()[where % 4]['hook']}", json=request))
+
+
+DATES = ("onsetDateTime", "performedDateTime", "effectiveDateTime", "authoredOn", "recordedDate", "birthDate")
+NO_VALUES: dict[str, tuple[tuple[str, ...], Any]] = {
+    "a date as it is written elsewhere": (DATES, "02/01/2026"),
+    "a day before all years": (DATES, "0000-01-01"),
+    "digits without end": (("valueQuantity", "valueInteger", "valueString"), "9" * 5000),
+    "codings that are none": (("coding",), [None, "G61.0", {"code": {"a": 1}}]),
+}
+
+
+def spoilt(value: Any, names: tuple[str, ...], wrong: Any) -> Any:
+    """A JSON value with something else wherever one of these names stands; a result has it as its text."""
+    if isinstance(value, list):
+        return [spoilt(item, names, wrong) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: wrong if key in names else spoilt(item, names, wrong) for key, item in value.items()}
+    if "valueString" in names and value.get("resourceType") == "Observation":
+        return {key: item for key, item in made.items() if key not in names} | {"valueString": wrong}
+    return made
+
+
+@pytest.mark.parametrize("example", examples().values(), ids=examples())
+@pytest.mark.parametrize(("names", "wrong"), NO_VALUES.values(), ids=NO_VALUES)
+def test_values_that_are_none_are_answered_in_every_topic(
+    stored: FlaskClient, example: Example, names: tuple[str, ...], wrong: Any
+) -> None:
+    form = asdict(form_of(example)) | {"action": "run", "topic": ""}
+    asked = form | {name: dumps(spoilt(json.loads(form[name] or "[]"), names, wrong)) for name in ("record", "orders")}
+    assert stored.post("/try", data=asked).status_code == 200
 
 
 @settings(max_examples=ROUNDS // 4, derandomize=ROUNDS == 100, deadline=None, database=None)

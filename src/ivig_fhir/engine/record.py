@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ivig_fhir.fhir import Resource, as_list, reference_to
+from ivig_fhir.fhir import MOST_DIGITS, Resource, as_list, reference_to
 from ivig_fhir.problems import problem
 
 
@@ -183,7 +183,8 @@ def _with_plain_value(resource: Resource) -> Resource:
     if not isinstance(text, str):
         return resource
     plain = text.strip()
-    value = {"valueInteger": int(plain)} if plain.isascii() and plain.isdigit() else {"valueString": plain}
+    whole = plain.isascii() and plain.isdigit() and len(plain) <= MOST_DIGITS
+    value = {"valueInteger": int(plain)} if whole else {"valueString": plain}
     return {key: item for key, item in resource.items() if key not in ("valueString", "valueCodeableConcept")} | value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from ivig_fhir.engine.inputs import printed_date, printed_value
+from ivig_fhir.engine.inputs import earliest_day, printed_date, printed_value
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.plans import Unit
@@ -32,4 +32,5 @@ def _result(title: str, found: Resource, today: date) -> Result:
     if found["resourceType"] == "Observation":
         return Result(title, printed_value(found), day)
     whole = len(day) == len("2026-03-02")  # from a month or a year no days are counted
-    return Result(title, "", day, (today - date.fromisoformat(day)).days if whole else None)
+    since = earliest_day(day) if whole else None
+    return Result(title, "", day, (today - since).days if since else None)

@@ -70,7 +70,7 @@ class Wording:
     def _concept(self, value: Any) -> Iterator[str]:
         if not isinstance(value, dict):
             return
-        for item in as_list(value.get("coding"))[:1]:
+        for item in _first_coding(value):
             pair = (system_of(str(item.get("system", ""))), str(item.get("code", "")))
             name = item.get("display") or self.displays.get(pair) or value.get("text") or ""
             yield f"{name} ({system_name(pair[0])} {pair[1]})".strip()
@@ -86,7 +86,11 @@ def _state(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from (str(item.get("code", "")) for item in as_list(value.get("coding"))[:1])
+        yield from (str(item.get("code", "")) for item in _first_coding(value))
+
+
+def _first_coding(concept: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for item in as_list(concept.get("coding")) if isinstance(item, dict)][:1]
 
 
 def _value(resource: Resource) -> Iterator[str]:
