@@ -9,7 +9,7 @@ from ivig_fhir.knowledge.syntax import And, Exists, Node, Open, Or, Path, Variab
 def present_input(text: str) -> str:
     """The input whose presence makes the condition true: `%x.exists()`, or that `or (doubt and {})`; else nothing.
 
-    Raises grammar.NotInGrammar.
+    Raises NotInGrammar.
     """
     node = parse(text)
     if isinstance(node, Or) and len(node.terms) == 2 and _only_open(node.terms[1]):
@@ -20,7 +20,7 @@ def present_input(text: str) -> str:
 
 
 def binds_or(text: str) -> bool:
-    """Whether the outermost operator is `or`. Raises grammar.NotInGrammar."""
+    """Whether the outermost operator is `or`. Raises NotInGrammar."""
     return isinstance(parse(text), Or)
 
 

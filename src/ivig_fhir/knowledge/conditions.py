@@ -37,11 +37,11 @@ class Condition:
 
 @cache
 def compile_condition(text: str, read: Callable[[str], g.Node] = parse) -> Condition:
-    """Parse and compile, each text once: units share criteria. Raises grammar.NotInGrammar."""
+    """Parse and compile, each text once: units share criteria. Raises NotInGrammar."""
     node = read(text)
     return Condition(text, g.variables(node), closure(node))
 
 
 def compile_priority(text: str) -> Condition:
-    """The condition under which a dynamic priority is urgent. Raises grammar.NotInGrammar."""
+    """The condition under which a dynamic priority is urgent. Raises NotInGrammar."""
     return compile_condition(text, parse_priority)

@@ -8,13 +8,12 @@
     today     = "today" "(" ")" ["-" number ("years" | "months" | "days")]       variable = "%" id
     priority  = "iif" "(" condition "," "'urgent'" "," "'routine'" ")"
 
-Every sentence of this grammar is FHIRPath with the same meaning (docs/decisions/0003).
+not() stands behind what is true or false, every other step and each side of a comparison is of items, and ofType()
+stands behind an element name. Every sentence of this grammar is FHIRPath with the same meaning (docs/decisions/0003).
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from decimal import Decimal
 
 from ivig_fhir.knowledge.syntax import (
@@ -35,61 +34,27 @@ from ivig_fhir.knowledge.syntax import (
     Today,
     Variable,
     Where,
+    gives_items,
     is_condition,
 )
+from ivig_fhir.knowledge.tokens import NotInGrammar, Token, tokens
 
-
-class NotInGrammar(ValueError):
-    """The text is no sentence of the grammar; `position` counts characters from 1."""
-
-    def __init__(self, position: int, seen: str, allowed: str, hint: str = "") -> None:
-        super().__init__(f"character {position}: {seen}")
-        self.position, self.seen, self.allowed, self.hint = position, seen, allowed, hint
-
-
-_TOKEN = re.compile(
-    r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9]*)|(?P<variable>%[A-Za-z][A-Za-z0-9]*)|(?P<string>'[^'\\]*')"
-    r"|(?P<number>[0-9]+(?:\.[0-9]+)?)|(?P<op><=|>=|!=|[=<>])|(?P<mark>[(){}.,-]))"
-)
-_SPACE = re.compile(r"\s*")
 _RESERVED = {"and", "or", "true"}
 _UNITS = {"years", "months", "days"}
 _KNOWN_TYPES = {"integer", "decimal", "string", "boolean", "dateTime", "date", "Quantity", "CodeableConcept", "Period"}
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
-
-
-def _tokens(text: str) -> list[_Token]:
-    found: list[_Token] = []
-    at = 0
-    while True:
-        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
-        if at == len(text):
-            return [*found, _Token("end", "the end", at + 1)]
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise NotInGrammar(at + 1, f"{text[at]!r}", "a name, %variable, 'text', number, operator or bracket")
-        kind = str(match.lastgroup)
-        found.append(_Token(kind, match.group(kind), at + 1))
-        at = match.end()
 
 
 class _Parser:
     """One pass over the tokens; each method reads one production."""
 
     def __init__(self, text: str) -> None:
-        self.tokens, self.at = _tokens(text), 0
+        self.tokens, self.at = tokens(text), 0
 
     @property
-    def next(self) -> _Token:
+    def next(self) -> Token:
         return self.tokens[self.at]
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         token = self.tokens[self.at]
         self.at += 1
         return token
@@ -132,7 +97,7 @@ class _Parser:
         start = self.next
         left = self.value()
         if self.next.kind == "op":
-            return Compare(left, self.take().text, self.operand())
+            return Compare(_items(left, start), self.take().text, self.operand())
         if not is_condition(left):
             raise NotInGrammar(
                 start.position,
@@ -145,7 +110,8 @@ class _Parser:
     def operand(self) -> Node:
         if self.next.text == "{":
             raise self.refuse("a value", "{} stands as a term of its own")
-        return self.value()
+        start = self.next
+        return _items(self.value(), start)
 
     def value(self) -> Node:
         token = self.take()
@@ -163,7 +129,7 @@ class _Parser:
             return self.today()
         if token.kind == "name":
             self.at -= 1
-            return self.path(None, (self.step(),))
+            return self.path(None)
         self.at -= 1
         raise self.refuse("a path, a value or '('")
 
@@ -180,16 +146,25 @@ class _Parser:
             raise NotInGrammar(unit.position, f"{unit.text!r}", "years, months or days")
         return Today(int(back.text), unit.text)
 
-    def path(self, head: Variable | Node | None, steps: tuple[Step, ...] = ()) -> Node:
-        taken = list(steps)
+    def path(self, head: Variable | Node | None) -> Node:
+        found = Path(head, ())
+        if head is None:
+            found = self.stepped(found)
         while self.accept("."):
-            step = self.step()
-            if isinstance(step, Member) and step.name == "" and taken and isinstance(taken[-1], Member):
-                step = Member(taken.pop().name, step.of_type)  # type: ignore[union-attr]
-            taken.append(step)
-        if not taken and head is not None and not isinstance(head, Variable):
-            return head
-        return Path(head, tuple(taken))
+            found = self.stepped(found)
+        return found if found.steps or head is None or isinstance(head, Variable) else head
+
+    def stepped(self, path: Path) -> Path:
+        start, step = self.next, self.step()
+        last = path.steps[-1] if path.steps else None
+        if isinstance(step, Member) and not step.name:
+            if not isinstance(last, Member) or last.of_type:
+                raise NotInGrammar(start.position, "ofType()", "an element name before it")
+            return Path(path.head, (*path.steps[:-1], Member(last.name, step.of_type)))
+        if not (is_condition(path) if isinstance(step, Not) else gives_items(path)):
+            wanted = "not() behind what is true or false" if isinstance(step, Not) else "a step behind items"
+            raise NotInGrammar(start.position, f"{start.text!r}", wanted)
+        return Path(path.head, (*path.steps, step))
 
     def step(self) -> Step:
         token = self.take()
@@ -200,7 +175,7 @@ class _Parser:
             return Member(token.text)
         return self.function(token)
 
-    def function(self, token: _Token) -> Step:
+    def function(self, token: Token) -> Step:
         if token.text == "exists" and self.accept(")"):
             return Exists()
         if token.text in ("exists", "where"):
@@ -217,6 +192,13 @@ class _Parser:
             self.expect(")")
             return Member("", of_type.text)
         raise NotInGrammar(token.position, f"the function {token.text!r}", "exists, where, first, not, ofType, today()")
+
+
+def _items(node: Node, start: Token) -> Node:
+    if not gives_items(node):
+        allowed = "a path without exists() and not(), or a value"
+        raise NotInGrammar(start.position, f"{start.text!r} is no value", allowed)
+    return node
 
 
 def parse(text: str) -> Node:

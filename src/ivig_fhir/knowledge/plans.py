@@ -9,8 +9,8 @@ from typing import Any
 
 from ivig_fhir.fhir import Resource, extension_value, extensions
 from ivig_fhir.knowledge.conditions import Condition, compile_condition, compile_priority
-from ivig_fhir.knowledge.grammar import NotInGrammar
 from ivig_fhir.knowledge.repository import Definitions
+from ivig_fhir.knowledge.tokens import NotInGrammar
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 OCCASION = "occasion"  # the condition that says on which orders a unit speaks

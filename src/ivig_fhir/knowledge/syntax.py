@@ -114,10 +114,18 @@ def variables(node: Node | Step | None) -> frozenset[str]:
 
 
 def is_condition(node: Node) -> bool:
-    """Whether a value can stand as a condition of its own."""
+    """Whether a value can stand as a condition of its own; a path without steps is what its head is."""
     if not isinstance(node, Path):
         return isinstance(node, (And, Or, Compare, Open, Always))
     if not node.steps:
-        return False
+        return node.head is not None and not isinstance(node.head, Variable) and is_condition(node.head)
     last = node.steps[-1]
     return isinstance(last, (Exists, Not)) or (isinstance(last, Member) and last.of_type == "boolean")
+
+
+def gives_items(node: Node) -> bool:
+    """Whether it is of items, to which a step or a comparison applies, and not true or false itself."""
+    if not isinstance(node, Path):
+        return isinstance(node, (Text, Number, Today))
+    of_items = node.head is None or isinstance(node.head, Variable)
+    return of_items and not any(isinstance(step, (Exists, Not)) for step in node.steps)

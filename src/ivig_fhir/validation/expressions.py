@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ivig_fhir.knowledge.grammar import NotInGrammar, parse, parse_priority
+from ivig_fhir.knowledge.grammar import parse, parse_priority
 from ivig_fhir.knowledge.syntax import Node as Tree
 from ivig_fhir.knowledge.syntax import variables
+from ivig_fhir.knowledge.tokens import NotInGrammar
 from ivig_fhir.validation.elements import R5
 from ivig_fhir.validation.fhirpath import FUNCTIONS, NotFhirPath, read
 from ivig_fhir.validation.findings import Fault
