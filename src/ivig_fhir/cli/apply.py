@@ -16,13 +16,12 @@ from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, orders_of, read_inquir
 from ivig_fhir.cds_hooks.requests import read_patient_record
 from ivig_fhir.cds_hooks.site_policy import read_policy
 from ivig_fhir.cli.cohort import forecast
-from ivig_fhir.cli.paths import FILE, FOLDER, of_file
+from ivig_fhir.cli.paths import FILE, FOLDER, PATIENTS, of_file
 from ivig_fhir.cli.site_content import content_of_site
 from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.fhir import Resource, dumps, reference_to
 from ivig_fhir.knowledge.content import Content
 
-PATIENTS = click.Path(exists=True, file_okay=False, path_type=Path)
 HOOKS = click.Choice(["patient-view", "encounter-start", "order-select", "order-sign"])
 
 

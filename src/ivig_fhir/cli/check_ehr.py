@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -47,14 +47,13 @@ def check_ehr_command(url: str, **given: Any) -> None:
     Exit 0: no fault. 1: faults. 2: the command cannot be carried out.
     """
     content = content_of_site(given["folder"], given["code_map"])
-    client = CdsClient(url, given["ca_file"], given["timeout"])
-    check = Check(client, content, _signer(client.base, given), given["times"], given["slow"] / 1000)
     found = []
-    for finding in _findings(check, given):
-        found.append(finding)
-        if not given["as_json"]:
-            click.echo(_printed(finding))
-    client.close()
+    with closing(CdsClient(url, given["ca_file"], given["timeout"])) as client:
+        check = Check(client, content, _signer(client.base, given), given["times"], given["slow"] / 1000)
+        for finding in _findings(check, given):
+            found.append(finding)
+            if not given["as_json"]:
+                click.echo(_printed(finding))
     if given["as_json"]:
         click.echo(dumps({"url": client.base, "findings": [asdict(item) for item in found]}), nl=False)
     sys.exit(1 if any(item.level == FAULT for item in found) else 0)
@@ -72,7 +71,7 @@ def _signer(base: str, given: dict[str, Any]) -> Signer | None:
     if not given["kid"] or not given["issuer"]:
         raise click.UsageError("--key needs --kid and --issuer")
     audience = (given["audience"] or base).rstrip("/")
-    return Signer(read_key(Path(given["key"])), given["issuer"], given["kid"], audience, given["jku"], given["tenant"])
+    return Signer(read_key(given["key"]), given["issuer"], given["kid"], audience, given["jku"], given["tenant"])
 
 
 def _printed(finding: Finding) -> str:

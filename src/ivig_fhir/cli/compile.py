@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ivig_fhir import definitions_folder
-from ivig_fhir.cli.paths import FOLDER
+from ivig_fhir.cli.paths import FOLDER, writing
 
 
 @click.command("compile")
@@ -22,7 +22,8 @@ def compile_command(check: bool, folder: Path, target: Path) -> None:
 
     files = compile_guidance(read_guidance(folder))
     if not check:
-        write(files, target)
+        with writing(target):
+            write(files, target)
         click.echo(f"{len(files)} files in {target}")
         return
     found = differences(files, target)

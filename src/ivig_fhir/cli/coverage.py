@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ivig_fhir.cli.paths import FOLDER
+from ivig_fhir.problems import Issue, Outcome, Problem
 
 
 @click.command("coverage")
@@ -23,7 +24,10 @@ def coverage_command(folder: Path, cases: Path, missing: bool) -> None:
     guidance = read_guidance(folder)
     by_statement: dict[str, tuple[str, ...]] = {}
     for path in sorted(cases.glob("*/*.yaml")):
-        tree, _ = read_yaml(path, str(path))
+        tree, issues = read_yaml(path, str(path))
+        if issues or not isinstance(tree, dict):
+            no_cases = Issue(str(path), "is no mapping", "a file of cases")
+            raise Problem("malformed", Outcome(tuple(issues) or (no_cases,)))
         for name in tree.get("statements", ()):
             by_statement[name] = (*by_statement.get(name, ()), f"{path.parent.name}/{path.stem}")
     statements, features = fates(guidance), rows(guidance, by_statement)

@@ -13,7 +13,7 @@ import click
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cohort import requests_of
 from ivig_fhir.cli.cohort_folder import Cohort, open_cohort
-from ivig_fhir.cli.paths import FOLDER
+from ivig_fhir.cli.paths import PATIENTS
 from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.problems import Problem, problem
@@ -32,7 +32,7 @@ SAME, DIFFERENT, TROUBLE = 0, 1, 2  # as diff(1)
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
 @click.option(
-    "--cohort", type=FOLDER, help="Patients, as Bundles (*.json) or Bulk data (*.ndjson): whose cards change?"
+    "--cohort", type=PATIENTS, help="Patients, as Bundles (*.json) or Bulk data (*.ndjson): whose cards change?"
 )
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="The day of their visits; today if left out.")
 @click.option("--json", "as_json", is_flag=True, help="The report for a program.")
@@ -65,8 +65,6 @@ def _compared(old: Path, new: Path, given: dict[str, Any]) -> tuple[Comparison, 
     comparison = compare(before, after)
     if given["cohort"] is None:
         return comparison, None, []
-    if not given["cohort"].is_dir():
-        raise problem("malformed", str(given["cohort"]), "is no folder", "a folder of patients")
     day = given["at"].date() if given["at"] else datetime.now(UTC).date()
     one, other = (Responder(content_from(edition.resources)) for edition in (before, after))
     cohort = open_cohort(given["cohort"], one.content, other.content)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ivig_fhir import definitions_folder
+from ivig_fhir.cli.paths import writing
 from ivig_fhir.problems import problem
 from ivig_fhir.publishing.documents import FOLDERS, R4, read_resources
 from ivig_fhir.publishing.edition import Edition
@@ -53,9 +54,7 @@ def _write(target: Path, made: Export, force: bool) -> None:
     if target.exists() and not force:
         raise problem("malformed", str(target), "is already there", "a new file, or --force")
     digest = hashlib.sha256(made.content).hexdigest()
-    try:
+    with writing(target):
         target.write_bytes(made.content)
         target.with_name(f"{target.name}.sha256").write_text(f"{digest}  {target.name}\n", "utf-8")
-    except OSError as error:
-        raise problem("malformed", str(target), f"cannot be written: {error.strerror or error}") from error
     click.echo(f"{target}: {made.count} resources, sha256 {digest}", err=True)

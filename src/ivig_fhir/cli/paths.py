@@ -1,4 +1,4 @@
-"""Parameter types that the commands share, and problems that say in which file they are."""
+"""Parameter types that the commands share, and problems that say which file could not be read or written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from ivig_fhir.problems import Outcome, Problem, problem
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+PATIENTS = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @contextmanager
@@ -23,3 +24,13 @@ def of_file(path: Path) -> Iterator[None]:
         raise Problem(found.category, Outcome(issues)) from found
     except UnicodeError as error:
         raise problem("malformed", str(path), f"is no UTF-8: {error}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What keeps a file or folder from being written is a problem of it. Raises Problem('malformed')."""
+    try:
+        yield
+    except OSError as error:
+        seen = f"cannot be written: {error.strerror or error}"
+        raise problem("malformed", str(path), seen, "a place that can be written") from error

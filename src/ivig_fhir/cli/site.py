@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from ivig_fhir import definitions_folder
-from ivig_fhir.cli.paths import FOLDER
+from ivig_fhir.cli.paths import FOLDER, writing
 from ivig_fhir.knowledge.content import load_content
-from ivig_fhir.problems import problem
 
 
 @click.command("site")
@@ -20,12 +19,7 @@ def site_command(target: Path, folder: Path) -> None:
     from ivig_fhir.pages.publication import load_publication  # the templates are slow to import
     from ivig_fhir.publishing.site import site_files, write_site
 
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise problem(
-            "malformed", str(target), f"cannot be written: {error}", "a folder that can be written"
-        ) from error
     files = site_files(load_publication(load_content(folder / "r4"), folder), folder)
-    write_site(files, target)
+    with writing(target):
+        write_site(files, target)
     click.echo(f"{len(files)} files in {target}; begin with {target / 'index.html'}")

@@ -6,11 +6,12 @@ import gc
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ivig_fhir.cli.paths import FILE
+from ivig_fhir.cli.paths import FILE, writing
 from ivig_fhir.problems import problem
 
 if TYPE_CHECKING:
@@ -59,13 +60,14 @@ def validate_command(paths: tuple[Path, ...], **given: Any) -> None:
     result = validation.validate(paths, options, _progress if sys.stderr.isatty() else None)
     report = _report(result, given["form"], options.fail_on, given["level"])
     if given["output"]:
-        given["output"].write_text(report, "utf-8", errors="replace")  # a file name may be no text
+        with writing(given["output"]):
+            given["output"].write_text(report, "utf-8", errors="replace")  # a file name may be no text
     else:
         click.echo(report, nl=False)
     sys.exit(1 if result.fails(options.fail_on) else 0)
 
 
-def _validation() -> Any:
+def _validation() -> ModuleType:
     """The validation package: imported here, because the FHIR models are slow to import and may be absent."""
     try:
         from ivig_fhir.validation import catalogue, run
