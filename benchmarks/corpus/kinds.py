@@ -40,10 +40,6 @@ def _is_date(place: Place) -> bool:
     return isinstance(place.value, str) and bool(re.fullmatch(r"\d{4}-\d{2}-\d{2}([T].*)?", place.value))
 
 
-def _is_time(place: Place) -> bool:
-    return isinstance(place.value, str) and bool(re.fullmatch(r"\d{4}-\d{2}-\d{2}T.*", place.value))
-
-
 def _is_number(place: Place) -> bool:
     return isinstance(place.value, (int, float)) and not isinstance(place.value, bool)
 

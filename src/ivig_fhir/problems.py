@@ -66,11 +66,6 @@ class Outcome:
 
     issues: tuple[Issue, ...] = ()
 
-    @property
-    def errors(self) -> tuple[Issue, ...]:
-        """The issues that stop the work; warnings and information left out."""
-        return tuple(issue for issue in self.issues if issue.severity == "error")
-
 
 @dataclass
 class Problem(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ivig_fhir.authoring.evidence_base import (
@@ -185,7 +185,7 @@ class Unit:
     suggest_when: tuple[Criterion, ...] = ()
     amount: tuple[str, str, str] | None = None
     prints: tuple[str, ...] = ()
-    silent_because: str = ""
+    silent_because: str = ""  # for readers of guidance/ alone
 
 
 @dataclass(frozen=True)
@@ -220,4 +220,3 @@ class Guidance:
     certainty: Certainty
     features: tuple[Feature, ...] = ()
     regimens: tuple[Regimen, ...] = ()
-    wheres: dict[str, str] = field(default_factory=dict)

@@ -170,7 +170,6 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
         certainty=_certainty(one["certainty"]),
         features=tuple(_build(g.Feature, block) for block in one["features"]["features"]),
         regimens=tuple(_build(g.Regimen, block) for block in one["regimens"]["regimens"]),
-        wheres={"module": "guidance/module.yaml:1", "phrases": "guidance/phrases.yaml:1"},
     )
 
 

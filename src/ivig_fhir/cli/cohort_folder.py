@@ -36,7 +36,6 @@ class Fault:
 class Cohort:
     """The patients of a folder. `faults` is whole once members() has come to its end."""
 
-    folder: Path
     files: tuple[Path, ...]
     other_files: tuple[Path, ...]
     _reads: Callable[[dict[str, Any]], bool]
@@ -107,4 +106,4 @@ def open_cohort(folder: Path, *contents: Content) -> Cohort:
     files = tuple(path for path in found if path.is_file() and path.suffix in (".json", ".ndjson"))
     if not files:
         raise problem("malformed", str(folder), "holds no patients", "Bundles (*.json) or Bulk data (*.ndjson)")
-    return Cohort(folder, files, tuple(path for path in found if path not in files), reading(*contents))
+    return Cohort(files, tuple(path for path in found if path not in files), reading(*contents))

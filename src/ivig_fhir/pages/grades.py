@@ -8,7 +8,6 @@ from ivig_fhir.fhir import as_list
 from ivig_fhir.knowledge.plans import Rating
 
 _BARS = {"very-low": 1, "low": 2, "moderate": 3, "high": 4}  # codes of HL7's certainty-rating
-MOST = max(_BARS.values())
 
 
 def bars(rating: Rating, certainty: list[dict[str, Any]]) -> tuple[int, str]:

@@ -1,1 +1,1 @@
-"""What is published besides the definitions themselves: texts to review and sign."""
+"""What is made of the definitions: texts to review, build sheet, site, exports, and what changed between versions."""

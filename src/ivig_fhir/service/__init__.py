@@ -1,0 +1,1 @@
+"""The service: Flask and all that touches network, clock and disk."""

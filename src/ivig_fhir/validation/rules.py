@@ -53,8 +53,3 @@ def layer(name: str) -> Callable[..., Callable[[Check], Check]]:
         return register
 
     return rule
-
-
-def rules_on(place: str) -> tuple[Rule, ...]:
-    """The rules that look at a type of element, or at SET."""
-    return tuple(item for item in RULES.values() if place in item.on)
