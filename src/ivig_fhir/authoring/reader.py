@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -35,6 +35,7 @@ _SINGLE = (
 _FOLDERS = {"statements": "statements", "concepts": "concepts", "topics": "topic"}
 
 Trees = dict[str, Any]
+_Made = TypeVar("_Made")  # a dataclass of guidance
 
 
 @cache
@@ -129,13 +130,13 @@ def _identified(tree: Block, kind: str) -> Iterator[tuple[str, Block]]:
             yield from ((group, block) for block in found if isinstance(block, Block) and "id" in block)
 
 
-def _build(made: type[Any], block: dict[str, Any], **more: Any) -> Any:
+def _build(made: type[_Made], block: dict[str, Any], **more: Any) -> _Made:
     """A dataclass of a block: kebab-case keys become fields, lists become tuples."""
     values = {key.replace("-", "_"): tuple(value) if isinstance(value, list) else value for key, value in block.items()}
     return made(**(values | more))
 
 
-def _all(made: type[Any], blocks: list[Any]) -> dict[str, Any]:
+def _all(made: type[_Made], blocks: list[Any]) -> dict[str, _Made]:
     return {block["id"]: _build(made, block) for block in blocks}
 
 
@@ -174,7 +175,7 @@ def _guidance(trees: Trees, kinds: dict[str, str]) -> g.Guidance:
 
 
 def _module(block: Block) -> g.Module:
-    return _build(  # type: ignore[no-any-return]
+    return _build(
         g.Module,
         block,
         defaults=tuple(_build(g.Default, item) for item in block["defaults"]),
@@ -191,24 +192,24 @@ def _certainty(block: Block) -> g.Certainty:
 
 def _source(block: Block) -> g.Source:
     references = tuple(_build(g.SourceReference, item) for item in block.get("references", ()))
-    return _build(g.Source, block, references=references)  # type: ignore[no-any-return]
+    return _build(g.Source, block, references=references)
 
 
 def _conflict(block: Block) -> g.Conflict:
     rest = {key: value for key, value in block.items() if key not in ("class", "sides")}
     sides = tuple(tuple(side) for side in block["sides"])
-    return _build(g.Conflict, rest, kind=block["class"], sides=sides)  # type: ignore[no-any-return]
+    return _build(g.Conflict, rest, kind=block["class"], sides=sides)
 
 
 def _hint(block: Block) -> g.Hint:
     rest = {key: value for key, value in block.items() if key != "in"}
-    return _build(g.Hint, rest, path=block["in"])  # type: ignore[no-any-return]
+    return _build(g.Hint, rest, path=block["in"])
 
 
 def _concept(block: Block, where: str) -> g.Concept:
     codes = tuple(_build(g.Code, row, system=system) for system, rows in block.get("codes", {}).items() for row in rows)
     left_out = tuple(_build(g.LeftOut, row) for row in block.get("left-out", ()))
-    return _build(g.Concept, block, where=where, codes=codes, left_out=left_out)  # type: ignore[no-any-return]
+    return _build(g.Concept, block, where=where, codes=codes, left_out=left_out)
 
 
 def _asks(block: dict[str, Any]) -> g.Asks | None:
@@ -223,18 +224,18 @@ def _order_class(block: Block) -> g.OrderClass:
 
 def _activity(block: Block) -> g.Activity:
     product = _build(g.Code, block["product"], proof="") if "product" in block else None
-    return _build(g.Activity, block, product=product)  # type: ignore[no-any-return]
+    return _build(g.Activity, block, product=product)
 
 
 def _topic(block: Block, name: str) -> g.Topic:
     units = tuple(_unit(unit, f"{name}:{unit.line}") for unit in block["units"])
-    return _build(g.Topic, block, units=units, where=f"{name}:{block.line}")  # type: ignore[no-any-return]
+    return _build(g.Topic, block, units=units, where=f"{name}:{block.line}")
 
 
 def _unit(block: Block, where: str) -> g.Unit:
     rest = {key: value for key, value in block.items() if key not in ("with", "amount")}
     amount = block.get("amount")
-    return _build(  # type: ignore[no-any-return]
+    return _build(
         g.Unit,
         rest,
         where=where,
