@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import threading
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from ivig_fhir.problems import Issue, Outcome, Problem, problem
-from ivig_fhir.service.store import rewrite_version
+from ivig_fhir.service.connections import Connections, opened, rewrite_version
 
 SWEEP_SECONDS = 60.0  # how long what has expired may stay
 
@@ -23,14 +23,12 @@ class UsedTokens:
     """The tokens that were used; safe between threads and between processes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._own = threading.local()
+        self._connections = Connections(partial(_connect, path))
         self._sweep_at = 0.0
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            connection = self._connect()
-            connection.executescript(_SCHEMA)
-            connection.close()  # none may be open when workers are forked
+            with closing(_connect(path)) as connection:  # none may be open when workers are forked
+                connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             issue = Issue(
                 "IVIG_FHIR_REPLAY_STORE", f"{path} cannot be used: {error}", "a file that all workers can write"
@@ -44,7 +42,7 @@ class UsedTokens:
         """
         token = hashlib.sha256(f"{issuer}\n{identifier}".encode("utf-8", "surrogatepass")).digest()
         try:
-            connection = self._connection()
+            connection = self._connections.own()
             if now >= self._sweep_at:
                 self._sweep_at = now + SWEEP_SECONDS
                 connection.execute("DELETE FROM used WHERE until < ?", (now,))
@@ -56,27 +54,14 @@ class UsedTokens:
     def probe(self) -> None:
         """Write something that changes nothing. Raises Problem('busy') when no token can be noted."""
         try:
-            rewrite_version(self._connection())
+            rewrite_version(self._connections.own())
         except sqlite3.Error as error:
             raise problem("busy", "", "no token can be noted") from error
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        connection = getattr(self._own, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._own.connection = None
+        self._connections.close()
 
-    def _connection(self) -> sqlite3.Connection:
-        """One connection a thread and a process; a forked one is never used."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None or self._own.process != os.getpid():
-            connection = self._own.connection = self._connect()
-            self._own.process = os.getpid()
-        return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=1.0, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
+def _connect(path: Path) -> sqlite3.Connection:
+    return opened(path, 1.0, journal_mode="WAL", synchronous="NORMAL")

@@ -5,16 +5,16 @@ A write that returns is on the disk. Migrations are numbered (PRAGMA user_versio
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from ivig_fhir.cds_hooks.feedback import Feedback, Occasion, ShownCard
 from ivig_fhir.problems import problem
+from ivig_fhir.service.connections import Connections, opened, rewrite_version
 
 SHOWN_WAIT = 100  # milliseconds for another writer: a card does not wait long for its trace
 FEEDBACK_WAIT = 2000
@@ -65,8 +65,7 @@ class SqliteStore:
     """The store in a file. Raises Problem('malformed') when the file cannot be used."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._own = threading.local()
+        self._connections = Connections(partial(connect, path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)  # the files beside it get the same mode
@@ -99,7 +98,7 @@ class SqliteStore:
     def probe(self) -> None:
         """See Store."""
         try:
-            connection = self._connection()
+            connection = self._connections.own()
             connection.execute(f"PRAGMA busy_timeout = {SHOWN_WAIT:d}")
             rewrite_version(connection)
         except sqlite3.Error as error:
@@ -107,15 +106,12 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        connection = getattr(self._own, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._own.connection = None
+        self._connections.close()
 
     def _write(self, wait: int, *statements: tuple[str, Sequence[Sequence[str]]]) -> None:
         """All statements in one transaction, or none."""
         try:
-            connection = self._connection()
+            connection = self._connections.own()
             connection.execute(f"PRAGMA busy_timeout = {wait:d}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -129,32 +125,10 @@ class SqliteStore:
         except (sqlite3.Error, UnicodeError) as error:
             raise StoreFailed(type(error).__name__) from error
 
-    def _connection(self) -> sqlite3.Connection:
-        """One connection a thread and a process; a forked one is never used."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None or self._own.process != os.getpid():
-            connection = self._own.connection = connect(self._path)
-            self._own.process = os.getpid()
-        return connection
-
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection on which a commit is on the disk when it returns. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=2.0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def rewrite_version(connection: sqlite3.Connection) -> None:
-    """Write the version of a file that it has already: whether it can be written. Raises sqlite3.Error."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    connection.execute(f"PRAGMA user_version = {version:d}")
+    return opened(path, 2.0, journal_mode="WAL", synchronous="FULL", secure_delete="ON")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
