@@ -117,11 +117,12 @@ def _library(definitions: Definitions) -> Resource:
 
 
 def _words(definitions: Definitions, identifier: str) -> Words:
-    return {item["code"]: _word(item) for item in definitions.read("CodeSystem", identifier).get("concept", ())}
+    return {item["code"]: word_of(item) for item in definitions.read("CodeSystem", identifier).get("concept", ())}
 
 
-def _word(item: dict[str, Any]) -> Word:
-    names = {part["code"] for part in item.get("property", ())}
+def word_of(item: dict[str, Any]) -> Word:
+    """A concept as published."""
+    names = dict.fromkeys(part["code"] for part in item.get("property", ()))
     properties = {name: tuple(property_values(item, name)) for name in names}
     return Word(item["code"], item.get("display", ""), item.get("definition", ""), properties)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ivig_fhir.fhir import Resource, as_list
-from ivig_fhir.knowledge.content import Content, Word
+from ivig_fhir.fhir import Resource
+from ivig_fhir.knowledge.content import Content, Word, word_of
 from ivig_fhir.knowledge.plans import Plan, Unit
 from ivig_fhir.knowledge.repository import Definitions, load_definitions
 from ivig_fhir.pages.addresses import slug
@@ -48,7 +47,7 @@ class Publication:
     def words(self, code_system: str) -> list[Word]:
         """The concepts of a code system of the module that may be absent."""
         system = self.content.definitions.by_id.get(("CodeSystem", code_system))
-        return [_word(item) for item in system.get("concept", ())] if system else []
+        return [word_of(item) for item in system.get("concept", ())] if system else []
 
     def units(self) -> Iterator[Unit]:
         """Every unit of every topic, in order."""
@@ -59,11 +58,3 @@ class Publication:
 def load_publication(content: Content, folder: Path) -> Publication:
     """The publication of a definitions folder whose r4/ is loaded. Raises Problem('definitions')."""
     return Publication(content, load_definitions(folder / R5) if (folder / R5).is_dir() else None)
-
-
-def _word(item: dict[str, Any]) -> Word:
-    properties: dict[str, tuple[str, ...]] = {}
-    for part in as_list(item.get("property")):
-        value = next((str(part[name]) for name in part if name.startswith("value")), "")
-        properties[part["code"]] = (*properties.get(part["code"], ()), value)
-    return Word(item["code"], item.get("display", ""), item.get("definition", ""), properties)

@@ -29,7 +29,7 @@ def manifest(edition: Edition, identifier: str) -> Resource:
             "id": name,
             "url": canonical(edition.base, LIBRARY, name),
             "version": edition.content_version,
-            "name": "".join(part[:1].upper() + part[1:] for part in name.replace(".", "-").split("-")),
+            "name": _pascal(name),
             "title": f"Manifest: {title}",
             "status": str(edition.module.get("status", "draft")),
             "experimental": edition.module.get("experimental"),
@@ -61,7 +61,7 @@ def guide(edition: Edition, identifier: str, added: tuple[Resource, ...] = ()) -
         "id": identifier,
         "url": canonical(edition.base, GUIDE, identifier),
         "version": edition.content_version,
-        "name": "".join(part[:1].upper() + part[1:] for part in identifier.replace(".", "-").split("-")),
+        "name": _pascal(identifier),
         "title": title,
         "status": "draft",
         "date": edition.date,
@@ -89,6 +89,11 @@ def _depends(package: Package) -> dict[str, str]:
 def _listed(resource: Resource, version: str) -> dict[str, Any]:
     example = {"exampleBoolean": False} if version == R4 else {"isExample": False}
     return {"reference": {"reference": reference_to(resource)}, "name": _title(resource), **example}
+
+
+def _pascal(identifier: str) -> str:
+    """The computable name of a package: 'org.example.guidance' -> 'OrgExampleGuidance'."""
+    return "".join(word[:1].upper() + word[1:] for word in identifier.replace(".", "-").split("-"))
 
 
 def _title(resource: Resource) -> str:

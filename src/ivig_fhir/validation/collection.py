@@ -124,6 +124,13 @@ def is_contained(artefact: Artefact) -> bool:
     return artefact.container is not None and artefact.path[-2:-1] == ("contained",)
 
 
+def owner_of(artefact: Artefact) -> Artefact:
+    """The resource that contains it, however deep; itself where none does."""
+    while is_contained(artefact) and artefact.container is not None:
+        artefact = artefact.container
+    return artefact
+
+
 def base_of(url: str) -> str:
     """The part of a canonical before /Type/id; empty where it has no such form."""
     parts = url.rsplit("/", 2)

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ivig_fhir.validation.collection import is_contained
+from ivig_fhir.validation.collection import is_contained, owner_of
 from ivig_fhir.validation.elements import table
 from ivig_fhir.validation.findings import Fault
 from ivig_fhir.validation.invariants import items, rule, text, within
-from ivig_fhir.validation.nodes import Artefact, Node
-
-
-def _owner(artefact: Artefact) -> Artefact:
-    while is_contained(artefact) and artefact.container is not None:
-        artefact = artefact.container
-    return artefact
+from ivig_fhir.validation.nodes import Node
 
 
 @rule("ref-1", on="Resource")
 def local_reference_resolves(node: Node) -> Iterator[Fault]:
     """A reference or canonical of the form #id leads to a contained resource (or, as #, to the container)."""
-    known = {text(item, "id") for item in items(_owner(node.artefact).resource, "contained")}
+    known = {text(item, "id") for item in items(owner_of(node.artefact).resource, "contained")}
     for each in node.artefact.nodes:
         allowed = table(each.type, node.artefact.version)
         for name in allowed.canonicals & each.value.keys() if allowed else ():

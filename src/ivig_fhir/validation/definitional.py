@@ -14,10 +14,10 @@ from ivig_fhir.validation.nodes import Node
 _OLD_NAME = re.compile(r"[A-Z]([A-Za-z0-9_]){0,254}")
 _NEW_NAME = re.compile(r"[A-Z]([A-Za-z0-9_]){1,254}")
 _ONE_OF_SIX = ("Reference", "Canonical", "CodeableConcept", "Id", "ByTypeAndValue", "ByCombination")
-_NAMED = {
+PUBLISHED = (  # the types of artefacts that have url, version, name, title
     *("PlanDefinition", "ActivityDefinition", "Library", "ValueSet", "CodeSystem", "EvidenceVariable", "Evidence"),
     *("Citation", "ImplementationGuide", "StructureDefinition"),
-}
+)
 _DATA = ("PlanDefinitionActionInput", "RequestOrchestrationActionInput")
 _OUTPUT = ("PlanDefinitionActionOutput", "RequestOrchestrationActionOutput")
 
@@ -28,7 +28,7 @@ def name_is_identifier(node: Node) -> Iterator[Fault]:
     to 255 in all (R5: at least two). Older versions call it pdf-0, lib-0, vsd-0, csd-0 and so on."""
     name = text(node.value, "name")
     pattern = _NEW_NAME if node.artefact.version == R5 else _OLD_NAME
-    if name and node.type in _NAMED and not pattern.fullmatch(name):
+    if name and node.type in PUBLISHED and not pattern.fullmatch(name):
         yield node.fault("name", seen=name, allowed=pattern.pattern)
 
 
@@ -36,7 +36,7 @@ def name_is_identifier(node: Node) -> Iterator[Fault]:
 def url_is_plain(node: Node) -> Iterator[Fault]:
     """The canonical URL of a definition holds no |, # or space: these have a meaning in canonicals."""
     url = text(node.value, "url")
-    if node.type in _NAMED and re.search(r"[|# ]", url):
+    if node.type in PUBLISHED and re.search(r"[|# ]", url):
         yield node.fault("url", seen=url, allowed="a URL without |, # and space")
 
 
@@ -44,7 +44,7 @@ def url_is_plain(node: Node) -> Iterator[Fault]:
 def url_is_absolute(node: Node) -> Iterator[Fault]:
     """The canonical URL of a definition is absolute: it must name the same thing wherever it is read."""
     url = text(node.value, "url")
-    if node.type in _NAMED and url and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", url):
+    if node.type in PUBLISHED and url and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", url):
         yield node.fault("url", seen=url, allowed="an absolute URL")
 
 

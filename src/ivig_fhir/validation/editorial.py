@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ivig_fhir.validation.collection import Collection, base_of, is_contained
-from ivig_fhir.validation.definitional import actions
+from ivig_fhir.validation.definitional import PUBLISHED, actions
 from ivig_fhir.validation.elements import table
 from ivig_fhir.validation.findings import Fault, Path
 from ivig_fhir.validation.invariants import Value, has, items, text, within
@@ -16,10 +16,6 @@ from ivig_fhir.validation.rules import SET, layer
 
 rule = layer("editorial")
 
-PUBLISHED = (
-    *("PlanDefinition", "ActivityDefinition", "Library", "ValueSet", "CodeSystem", "EvidenceVariable", "Evidence"),
-    *("Citation", "ImplementationGuide", "StructureDefinition"),
-)
 _LONGEST_SUMMARY = 139  # CDS Hooks: Card.summary is under 140 characters
 _ALWAYS = ("requiredBehavior", "precheckBehavior", "cardinalityBehavior")
 _OF_GROUPS = ("groupingBehavior", "selectionBehavior")

@@ -11,7 +11,7 @@ from typing import Any
 from ivig_fhir.fhir import ICD10CM
 from ivig_fhir.problems import problem
 from ivig_fhir.validation import catalogue
-from ivig_fhir.validation.collection import Collection, house_bases, is_contained
+from ivig_fhir.validation.collection import Collection, house_bases, owner_of
 from ivig_fhir.validation.findings import Fault, Finding
 from ivig_fhir.validation.hl7 import hl7_findings
 from ivig_fhir.validation.icd10cm import has_icd10cm
@@ -145,10 +145,7 @@ def _read(reader: Reader, paths: Iterable[str | Path], context: Iterable[str]) -
 def _hold_to_house_rules(artefacts: list[Artefact], strict: tuple[str, ...]) -> None:
     bases = tuple(base.rstrip("/") + "/" for base in {*strict, *house_bases(artefacts)})
     for artefact in artefacts:
-        owner = artefact
-        while is_contained(owner) and owner.container is not None:
-            owner = owner.container
-        artefact.strict = owner.url.startswith(bases)
+        artefact.strict = owner_of(artefact).url.startswith(bases)
 
 
 def _speaking(decided: Decided, options: Options) -> dict[str, CorePackage | None]:
