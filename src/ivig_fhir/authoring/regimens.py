@@ -1,6 +1,6 @@
 """Regimens of labels, guidelines and trials -> CodeSystem ivig-regimen (R4); nothing else refers to it.
 
-Unreviewed and from outside the sources: read by the pages for professionals alone, by no plan, card or order (rules 6).
+Unreviewed and from outside the sources: read by the pages for professionals alone, by no plan, card or order.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
     plan = item.plan
     url = f"{origin.public_url}/guidance/{plan.topic}"
     leading = item.leading
-    title = plan.patient_title if setting.reader == "patient" else headline(leading, content)
+    title = plan.patient_title if setting.reader == PATIENT else headline(leading, content)
     card: Card = {
         "summary": title,
         "detail": detail(item, content, setting),
@@ -79,7 +79,7 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
     }
     if item.suggests:
         card |= {"suggestions": [_suggestion(item.suggests, content, request)], "selectionBehavior": "any"}
-    if setting.reader != "patient" and content.overrides:
+    if setting.reader != PATIENT and content.overrides:
         system = f"{content.base}/CodeSystem/ivig-override"
         card["overrideReasons"] = [coding(system, word.code, word.display) for word in content.overrides.values()]
     card["links"] = [{"label": content.phrase("guidance-link"), "url": url, "type": "absolute"}]

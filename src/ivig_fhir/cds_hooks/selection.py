@@ -183,8 +183,13 @@ def _stands(finding: Finding, reader: str) -> bool:
     if finding.applicability == SILENT or finding.unit.how == "never":
         return False
     if reader == PATIENT:
-        return finding.unit.reader in ("patient", "both") and bool(finding.unit.patient)
-    return finding.unit.reader != "patient"
+        return for_patients(finding.unit)
+    return finding.unit.reader != PATIENT
+
+
+def for_patients(unit: Unit) -> bool:
+    """Whether a unit has wording for patients that they may read."""
+    return bool(unit.patient) and unit.reader in (PATIENT, "both")
 
 
 def _card(plan: Plan, standing: list[Finding]) -> TopicCard:

@@ -11,7 +11,7 @@ import click
 from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
-from ivig_fhir.cds_hooks.discovery import served_hooks
+from ivig_fhir.cds_hooks.discovery import PREFIX, served_hooks
 from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, orders_of, read_inquiry
 from ivig_fhir.cds_hooks.requests import read_patient_record
 from ivig_fhir.cds_hooks.site_policy import read_policy
@@ -62,7 +62,7 @@ def apply_command(bundle: Path | None, **given: Any) -> None:
 def _one(bundle: Path, responder: Responder, today: date, given: dict[str, Any]) -> None:
     inquiry = _inquiry(bundle, responder.content, today, given)
     request = inquiry.request
-    cards = responder.answer(request, inquiry.at, Origin("", f"ivig-{request.hook}", ""))["cards"]
+    cards = responder.answer(request, inquiry.at, Origin("", f"{PREFIX}{request.hook}", ""))["cards"]
     if given["as_json"]:
         click.echo(dumps({"cards": cards}), nl=False)
     else:

@@ -9,6 +9,7 @@ import click
 
 from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.context import PATIENT, PROFESSIONAL
 from ivig_fhir.cds_hooks.explanation import as_json, explain
 from ivig_fhir.cds_hooks.inquiries import Asked, orders_of, read_inquiry
 from ivig_fhir.cli.paths import FILE, FOLDER, of_file
@@ -21,7 +22,7 @@ from ivig_fhir.knowledge.content import load_content
 @click.option("--hook", default="", help="patient-view, encounter-start, order-select or order-sign; for a Bundle.")
 @click.option("--order", "orders", type=FILE, multiple=True, help="A drafted order, a list or a Bundle of them.")
 @click.option("--at", default="", help="The day of evaluation, YYYY-MM-DD; today if left out.")
-@click.option("--reader", type=click.Choice(["professional", "patient"]), default="professional", show_default=True)
+@click.option("--reader", type=click.Choice([PROFESSIONAL, PATIENT]), default=PROFESSIONAL, show_default=True)
 @click.option("--topic", default="", help="Also what would make its silent units appear: at most two facts each.")
 @click.option("--definitions", "folder", type=FOLDER, default=definitions_folder(), show_default="definitions")
 def explain_command(

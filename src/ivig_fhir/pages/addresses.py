@@ -11,7 +11,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-PROFESSIONAL, PATIENT = "professional", "patient"
+from ivig_fhir.cds_hooks.context import PATIENT, PROFESSIONAL
+
 READERS = (PROFESSIONAL, PATIENT)
 
 

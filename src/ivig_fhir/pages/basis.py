@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ivig_fhir.cds_hooks.unit_wording import LEADING, PRIMARY
 from ivig_fhir.knowledge.content import Content, Word
-
-PRIMARY = "seen-in-primary"
-LEADING = ("contradicts", "supersedes")  # relations of newer evidence that stand before the source (rules 8)
 
 
 @dataclass(frozen=True)

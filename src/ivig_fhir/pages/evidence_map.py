@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ivig_fhir.cds_hooks.context import PATIENT
+from ivig_fhir.cds_hooks.selection import CAUTION, NOTICE
 from ivig_fhir.knowledge.plans import Plan, Unit
 from ivig_fhir.pages.marks import Mark, legend
 from ivig_fhir.pages.publication import Publication
 from ivig_fhir.pages.units import Rating, UnitView, unit_view
 
 OTHER = ""
-CAUTION, NOTICE = "caution", "notice"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _grades(rows: list[Row]) -> Iterator[Rating]:
 
 def on_map(unit: Unit) -> bool:
     """Whether a unit says something of an intervention in a disease, to a professional."""
-    return unit.reader != "patient" and unit.kind not in (CAUTION, NOTICE)
+    return unit.reader != PATIENT and unit.kind not in (CAUTION, NOTICE)
 
 
 def _parts(intervention: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION
 from ivig_fhir.cds_hooks.counterfactuals import Counterfactual
+from ivig_fhir.cds_hooks.discovery import PREFIX
 from ivig_fhir.cds_hooks.explanation import Explained, Explanation, Step
 from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, orders_of, read_inquiry
 from ivig_fhir.engine.apply import APPLICABLE, CONDITIONAL, SILENT
@@ -160,7 +161,7 @@ def outcome(explanation: Explanation, response: dict[str, Any], content: Content
         tuple(_missed(item, wording) for item in explanation.counterfactuals),
         dumps(inquiry.document | dated),
         dumps(response),
-        f"ivig-{inquiry.request.hook}",
+        f"{PREFIX}{inquiry.request.hook}",
         explanation,
     )
 

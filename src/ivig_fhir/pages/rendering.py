@@ -12,11 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ivig_fhir.cds_hooks.cards import EXTENSION
+from ivig_fhir.cds_hooks.context import PATIENT, PROFESSIONAL
 from ivig_fhir.cds_hooks.discovery import served_hooks
+from ivig_fhir.cds_hooks.selection import for_patients
 from ivig_fhir.fhir import dumps
 from ivig_fhir.knowledge.plans import Plan
 from ivig_fhir.pages.about import about_page, statements_page
-from ivig_fhir.pages.addresses import PATIENT, PROFESSIONAL, READERS, Addresses, slug
+from ivig_fhir.pages.addresses import READERS, Addresses, slug
 from ivig_fhir.pages.basis import source
 from ivig_fhir.pages.codes import value_set
 from ivig_fhir.pages.evidence_map import evidence_map
@@ -25,7 +27,7 @@ from ivig_fhir.pages.markup import cited, linked
 from ivig_fhir.pages.playground import Form, Outcome, takes_facts
 from ivig_fhir.pages.publication import R4, R5, Publication
 from ivig_fhir.pages.resources import everything
-from ivig_fhir.pages.topics import for_patients, patient_page, standing, topic_page
+from ivig_fhir.pages.topics import patient_page, standing, topic_page
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

@@ -6,18 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ivig_fhir.cds_hooks.context import PATIENT
+from ivig_fhir.cds_hooks.selection import ANY, CAUTION, for_patients
 from ivig_fhir.fhir import Resource
 from ivig_fhir.knowledge.content import Word
 from ivig_fhir.knowledge.plans import Plan, Unit
 from ivig_fhir.pages import basis
-from ivig_fhir.pages.addresses import PATIENT
 from ivig_fhir.pages.codes import ValueSet, value_sets
-from ivig_fhir.pages.evidence_map import CAUTION
 from ivig_fhir.pages.publication import R4, Publication
 from ivig_fhir.pages.resources import Entry, behind
 from ivig_fhir.pages.units import UnitView, unit_view
 
-ANY = "any"
 REGIMENS = "ivig-regimen"  # the code system
 
 _Item = TypeVar("_Item", basis.Conflict, basis.Newer, basis.Statement)
@@ -118,7 +117,7 @@ class PatientPage:
 
 
 def patient_page(plan: Plan, publication: Publication) -> PatientPage:
-    """The page for a patient (rules 11): no dose, no caution, no warning."""
+    """The page for a patient: no dose, no caution, no warning."""
     units = tuple(unit_view(unit, publication) for unit in plan.units if for_patients(unit))
     beside = tuple(
         unit_view(unit, publication)
@@ -129,8 +128,3 @@ def patient_page(plan: Plan, publication: Publication) -> PatientPage:
     found = tuple(basis.sources(publication.content, {item.source.id for item in statements}))
     resource = publication.find(R4, "PlanDefinition", plan.topic) or {}
     return PatientPage(plan, standing(resource), units, beside, found, tuple(statements))
-
-
-def for_patients(unit: Unit) -> bool:
-    """Whether a unit has wording for patients that they may read."""
-    return bool(unit.patient) and unit.reader in (PATIENT, "both")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
+from ivig_fhir.cds_hooks.context import PROFESSIONAL
 from ivig_fhir.cds_hooks.discovery import PREFIX, served_hooks
 from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, read_inquiry
 from ivig_fhir.fhir import as_list, dumps
@@ -164,7 +165,7 @@ class Check:
         """The first example of a hook that brings a card, and the cards that this content gives."""
         responder = Responder(self.content)
         for item in examples().values():
-            if item.hook == hook and item.record.get("resourceType") == "Bundle" and item.reader == "professional":
+            if item.hook == hook and item.record.get("resourceType") == "Bundle" and item.reader == PROFESSIONAL:
                 inquiry = read_inquiry(
                     dumps(item.record).encode(), Asked(hook, orders=item.orders), today, self.content
                 )

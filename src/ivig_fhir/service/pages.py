@@ -14,8 +14,8 @@ from pathlib import Path
 from flask import Blueprint, Response, redirect, request
 
 from ivig_fhir.cds_hooks.answer import Responder
+from ivig_fhir.cds_hooks.context import PATIENT, PROFESSIONAL
 from ivig_fhir.knowledge.content import Content
-from ivig_fhir.pages.addresses import PATIENT, PROFESSIONAL
 from ivig_fhir.pages.publication import R4, load_publication
 from ivig_fhir.pages.rendering import Pages, assets
 from ivig_fhir.problems import Problem, problem

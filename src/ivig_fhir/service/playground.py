@@ -15,6 +15,7 @@ from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
 from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.cds_hooks.dialects import DIALECTS
+from ivig_fhir.cds_hooks.discovery import PREFIX
 from ivig_fhir.cds_hooks.explanation import as_json, explain
 from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, read_inquiry
 from ivig_fhir.fhir import dumps
@@ -44,7 +45,7 @@ def playground_blueprint(
 
     def run(form: Form) -> Outcome:
         inquiry = as_sent(inquiry_of(form, clock(), content))
-        origin = Origin("", f"ivig-{inquiry.request.hook}", settings.public_url)
+        origin = Origin("", f"{PREFIX}{inquiry.request.hook}", settings.public_url)
         response = dialect.outbound(responder.answer(inquiry.request, inquiry.at, origin))
         return outcome(explain(inquiry, responder), response, content, wording)
 
