@@ -93,6 +93,12 @@ def test_the_wheel_without_extras_serves_a_card(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     pip = [tmp_path / "venv" / "bin" / "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel]
     subprocess.run(pip, check=True, capture_output=True)
+    for command, extra in (("compile", "authoring"), ("coverage", "authoring"), ("validate", "validate")):
+        program = [tmp_path / "venv" / "bin" / "ivig-fhir", command, *(["."] if command == "validate" else [])]
+        run = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stdout) == (2, "")
+        assert run.stderr.startswith("this command: needs ")
+        assert f"pip install 'ivig-fhir[{extra}]'" in run.stderr
     (tmp_path / "server.py").write_text((ROOT / "server.py").read_text("utf-8"), "utf-8")
     with serving(tmp_path / "log", folder=tmp_path, gunicorn=tmp_path / "venv" / "bin" / "gunicorn") as installed:
         assert example("mmn-prednisone.sh", installed.url)["cards"][0]["indicator"] == "warning"

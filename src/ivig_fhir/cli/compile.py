@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ivig_fhir import definitions_folder
-from ivig_fhir.cli.paths import FOLDER, writing
+from ivig_fhir.cli.paths import FOLDER, extra, writing
 
 
 @click.command("compile")
@@ -17,8 +17,9 @@ from ivig_fhir.cli.paths import FOLDER, writing
 @click.option("--definitions", "target", type=FOLDER, default=definitions_folder(), show_default="definitions")
 def compile_command(check: bool, folder: Path, target: Path) -> None:
     """Compile guidance/ to definitions/."""
-    from ivig_fhir.authoring.compiler import compile_guidance, differences, write  # authoring may be absent
-    from ivig_fhir.authoring.reader import read_guidance
+    with extra("authoring"):
+        from ivig_fhir.authoring.compiler import compile_guidance, differences, write
+        from ivig_fhir.authoring.reader import read_guidance
 
     files = compile_guidance(read_guidance(folder))
     if not check:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ivig_fhir.cli.paths import FOLDER
+from ivig_fhir.cli.paths import FOLDER, extra
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 
@@ -17,9 +17,10 @@ from ivig_fhir.problems import Issue, Outcome, Problem
 @click.option("--missing", is_flag=True, help="Only what is not accounted for.")
 def coverage_command(folder: Path, cases: Path, missing: bool) -> None:
     """Where every statement lives or why it is not encoded, and what answers every feature row."""
-    from ivig_fhir.authoring.coverage import fates, rows  # authoring may be absent
-    from ivig_fhir.authoring.located import read_yaml
-    from ivig_fhir.authoring.reader import read_guidance
+    with extra("authoring"):
+        from ivig_fhir.authoring.coverage import fates, rows
+        from ivig_fhir.authoring.located import read_yaml
+        from ivig_fhir.authoring.reader import read_guidance
 
     guidance = read_guidance(folder)
     by_statement: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""Parameter types that the commands share, and problems that say which file could not be read or written."""
+"""What the commands share at their edge: parameter types, and problems that say which file or extra is at fault."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,3 +34,14 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         seen = f"cannot be written: {error.strerror or error}"
         raise problem("malformed", str(path), seen, "a place that can be written") from error
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Imports of what an extra brings: without it the problem names the extra. Raises Problem('malformed')."""
+    try:
+        yield
+    except ImportError as missing:
+        raise problem(
+            "malformed", "this command", f"needs {missing.name}", hint=f"pip install 'ivig-fhir[{name}]'"
+        ) from missing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ivig_fhir.cli.paths import FILE, writing
+from ivig_fhir.cli.paths import FILE, extra, writing
 from ivig_fhir.problems import problem
 
 if TYPE_CHECKING:
@@ -69,12 +69,8 @@ def validate_command(paths: tuple[Path, ...], **given: Any) -> None:
 
 def _validation() -> ModuleType:
     """The validation package: imported here, because the FHIR models are slow to import and may be absent."""
-    try:
+    with extra("validate"):
         from ivig_fhir.validation import catalogue, run
-    except ImportError as missing:
-        raise problem(
-            "malformed", "validate", f"needs {missing.name}", hint="pip install 'ivig-fhir[validate]'"
-        ) from missing
     catalogue.load()
     return run
 
