@@ -21,7 +21,7 @@ SOURCES = {"practitioner": ("S1", "S2", "S3", "S4"), "patient": ("S1", "S2")}
 @cache
 def pins() -> dict[str, Any]:
     """unit -> what the ledger of the sources fixes of it."""
-    return dict(yaml.load(PINS.read_text("utf-8"), yaml.CSafeLoader)) if PINS.is_file() else {}
+    return dict(yaml.load(PINS.read_text("utf-8"), yaml.CSafeLoader))
 
 
 def units_of(cards: list[dict[str, Any]]) -> dict[str, str]:

@@ -58,6 +58,7 @@ def test_h6_at_most_one_suggestion_an_answer_and_it_carries_no_dose(shown: Shown
     by_case: dict[str, list[dict[str, Any]]] = {}
     for case, card in shown:
         by_case.setdefault(case.id, []).append(card)
+    assert any(card.get("suggestions") for _, card in shown)
     for name, cards in by_case.items():
         actions = [action for card in cards for item in card.get("suggestions", ()) for action in item["actions"]]
         assert len(actions) <= 1, name

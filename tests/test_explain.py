@@ -395,7 +395,9 @@ def test_facts_tried_one_by_one_are_those_of_the_whole_record(
     criteria = [
         item for plan in content.plans if plan.topic in ("mg", "gbs") for u in plan.units for item in u.criteria
     ]
-    for fact in candidates(criteria, content, inquiry.request.patient_id, inquiry.at):
+    facts = candidates(criteria, content, inquiry.request.patient_id, inquiry.at)
+    assert facts
+    for fact in facts:
         whole = gather(fact.added_to(record), content, responder.index, inquiry.at)
         more = extended(base, [fact.resource], record, content, responder.index)
         assert more.unavailable == whole.unavailable

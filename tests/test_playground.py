@@ -170,7 +170,9 @@ def test_every_sentence_of_a_card_leads_to_its_statement_and_its_disagreements(
 
 def test_a_card_for_a_patient_leads_to_the_page_for_patients(site: FlaskClient) -> None:
     html = run(site, fields(examples()["mmn-course"]))
-    for link in re.findall(r'<a class="ref" href="(.*?)" target', html):
+    links = re.findall(r'<a class="ref" href="(.*?)" target', html)
+    assert links
+    for link in links:
         path, _, name = link.partition("#")
         assert path.endswith("?reader=patient")
         assert f'id="{name}"' in site.get(f"/{path}").get_data(as_text=True)
