@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.fhir import Resource
@@ -21,6 +20,7 @@ from ivig_fhir.knowledge.requirements import DRAFTS, CodeFilter, Requirement
 from ivig_fhir.knowledge.terminology import property_values
 
 Value = str | Decimal
+_Tree = g.Node | g.Step | None
 
 # An event that a disease may follow lies before it: days before the day of evaluation, and the element of the date.
 _DATED = {
@@ -66,7 +66,7 @@ def candidates(criteria: Iterable[Criterion], content: Content, patient_id: str,
     return sorted(found.values(), key=lambda item: (not item.coded, item.resource["resourceType"] == "ServiceRequest"))
 
 
-def literals(node: Any, owner: str = "") -> dict[str, list[Value]]:
+def literals(node: _Tree, owner: str = "") -> dict[str, list[Value]]:
     """input -> the values that an expression compares something of it with."""
     found: dict[str, list[Value]] = {}
     for name, value in _literals(node, owner):
@@ -75,7 +75,7 @@ def literals(node: Any, owner: str = "") -> dict[str, list[Value]]:
     return found
 
 
-def _literals(node: Any, owner: str) -> Iterator[tuple[str, Value]]:
+def _literals(node: _Tree, owner: str) -> Iterator[tuple[str, Value]]:
     if isinstance(node, (g.And, g.Or)):
         for term in node.terms:
             yield from _literals(term, owner)

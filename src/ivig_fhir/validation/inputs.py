@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from ivig_fhir.validation.findings import Finding
 from ivig_fhir.validation.reading import Document, read, reported
@@ -74,8 +74,8 @@ class Reader:
         except OSError as error:
             self.findings.append(reported(unreadable, str(file), error.strerror or str(error)))
 
-    def _text(self, name: str, stream: Any, group: str, stated: str = "") -> Iterator[Document]:
-        content = stream.read(self.most_megabytes * MEGABYTE + 1)
+    def _text(self, name: str, stream: IO[bytes] | None, group: str, stated: str = "") -> Iterator[Document]:
+        content = stream.read(self.most_megabytes * MEGABYTE + 1) if stream else b""
         if len(content) > self.most_megabytes * MEGABYTE:
             self.findings.append(reported(too_large, name, f"more than {self.most_megabytes} MB"))
             return

@@ -13,7 +13,7 @@ from typing import Any
 from ivig_fhir.validation.findings import Finding
 from ivig_fhir.validation.positions import Lines, repeated
 from ivig_fhir.validation.primitives import shortened
-from ivig_fhir.validation.rules import RULES, layer
+from ivig_fhir.validation.rules import RULES, Check, layer
 
 rule = layer("json")
 
@@ -120,7 +120,7 @@ def _syntax(error: json.JSONDecodeError) -> str:
     return f"{error.msg}, near {near if near.isprintable() else ascii(near)}"
 
 
-def reported(check: Any, file: str, seen: str, allowed: str = "", line: int = 0, column: int = 0) -> Finding:
+def reported(check: Check, file: str, seen: str, allowed: str = "", line: int = 0, column: int = 0) -> Finding:
     """A finding of a rule that looks at files, given as its function."""
     found = next(item for item in RULES.values() if item.check is check)
     return Finding(found.id, found.severity, file, seen, allowed, line=line, column=column)

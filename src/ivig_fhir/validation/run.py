@@ -22,7 +22,7 @@ from ivig_fhir.validation.options import Options, checked
 from ivig_fhir.validation.packages import CorePackage, core_packages
 from ivig_fhir.validation.reading import Document
 from ivig_fhir.validation.result import Result, in_order, located
-from ivig_fhir.validation.rules import RULES, SET, Rule, layer
+from ivig_fhir.validation.rules import RULES, SET, Check, Rule, layer
 from ivig_fhir.validation.versions import Decided, decide
 from ivig_fhir.validation.walk import Walk
 
@@ -46,7 +46,7 @@ class _Run:
     artefacts: list[Artefact] = field(default_factory=list)
     misshapen: set[Artefact] = field(default_factory=set)
     rules: dict[str, list[Rule]] = field(default_factory=lambda: defaultdict(list))
-    by_check: dict[Any, Rule] = field(default_factory=dict)
+    by_check: dict[Check, Rule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for item in RULES.values():
@@ -54,12 +54,12 @@ class _Run:
             for place in item.on:
                 self.rules[place].append(item)
 
-    def report(self, check: Any, faults: Iterable[Fault]) -> None:
+    def report(self, check: Check, faults: Iterable[Fault]) -> None:
         found = [(self.by_check[check], fault) for fault in faults]
         self.faults.extend(found)
         self.misshapen.update(fault.place.artefact for _, fault in found)
 
-    def apply(self, check: Any, artefact: Artefact, *subject: Any) -> None:
+    def apply(self, check: Check, artefact: Artefact, *subject: Any) -> None:
         """One rule on one subject; what it stumbles over is a finding, unless the structure rules have said why."""
         found = self.by_check[check]
         try:

@@ -10,7 +10,7 @@ from ivig_fhir.validation.elements import R4, R4B, R5, VERSIONS, Element, Table,
 from ivig_fhir.validation.findings import Fault, Path
 from ivig_fhir.validation.nodes import Artefact, Node
 from ivig_fhir.validation.primitives import PRIMITIVES, json_name
-from ivig_fhir.validation.rules import layer
+from ivig_fhir.validation.rules import Check, layer
 
 rule = layer("structure")
 
@@ -137,7 +137,7 @@ def _form(identifier: str, explanation: str) -> None:
     FORMS[identifier] = rule(identifier)(check)
 
 
-FORMS: dict[str, Any] = {}
+FORMS: dict[str, Check] = {}
 _form("number-form", "A number is out of the range of its type, or no whole number where one belongs.")
 _form("string-form", "A text is empty, blank, or longer than 1 MB.")
 _form("uri-form", "A URI, URL, canonical, OID or UUID holds a space or is not of its form.")

@@ -12,8 +12,9 @@ from ivig_fhir.validation.findings import Fault, Path
 from ivig_fhir.validation.nodes import Artefact, Node
 from ivig_fhir.validation.primitives import PRIMITIVES
 from ivig_fhir.validation.reading import nested_too_deep
+from ivig_fhir.validation.rules import Check
 
-Report = Callable[[Any, Iterable[Fault]], None]
+Report = Callable[[Check, Iterable[Fault]], None]
 DEEPEST = 100
 _EXTENSION_MEMBERS = {"id", "extension"}
 
