@@ -66,7 +66,7 @@ mutation: $(READY)
 
 # The pages in a real browser: accessibility, console, print; needs npm, and Chromium for playwright.
 browser: $(READY)
-	$(BIN)/pip install --quiet --editable '.[browser]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[browser]'
 	cd tests/browser && npm install --no-package-lock --no-fund --no-audit --silent
 	$(BIN)/python -m pytest tests/browser/pages_in_chromium.py
 

@@ -29,6 +29,7 @@ REFUSED = {  # text -> the character
     "%a.count() > 1": 4,
     "%a.exists() %b.exists()": 13,
     "'a' and": 1,
+    "%a.exists(onset < today() - 99999 years)": 29,
 }
 READ = {  # text -> what it says where no input holds anything
     "%a.exists().not()": True,

@@ -14,8 +14,10 @@ stands behind an element name. Every sentence of this grammar is FHIRPath with t
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
+from ivig_fhir.knowledge.comparison import earlier
 from ivig_fhir.knowledge.syntax import (
     Always,
     And,
@@ -144,6 +146,10 @@ class _Parser:
         unit = self.take()
         if unit.text not in _UNITS:
             raise NotInGrammar(unit.position, f"{unit.text!r}", "years, months or days")
+        try:
+            earlier(date(2000, 1, 1), int(back.text), unit.text)
+        except (ValueError, OverflowError) as error:
+            raise NotInGrammar(back.position, f"{back.text!r} {unit.text} ago", "a day of the calendar") from error
         return Today(int(back.text), unit.text)
 
     def path(self, head: Variable | Node | None) -> Node:

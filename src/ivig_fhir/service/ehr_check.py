@@ -21,6 +21,7 @@ from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, read_inquiry
 from ivig_fhir.fhir import as_list, dumps
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.pages.examples import examples
+from ivig_fhir.problems import problem
 from ivig_fhir.service.cds_answers import card_faults, counted, our_extension, unanswered, units_of
 from ivig_fhir.service.cds_client import CdsClient, Reply, Signer
 
@@ -172,7 +173,7 @@ class Check:
                 cards = responder.answer(inquiry.request, today, Origin("", f"{PREFIX}{hook}", ""))["cards"]
                 if cards:
                     return inquiry, cards
-        raise AssertionError(f"no example of {hook} brings a card")  # tests/test_check_ehr.py
+        raise problem("definitions", hook, "no artificial patient brings a card", "the content of this version")
 
     def _compared(self, hook: str, cards: list[dict[str, Any]], expected: list[dict[str, Any]]) -> Iterator[Finding]:
         hashes = {our_extension(card).get("contentHash") for card in cards}
