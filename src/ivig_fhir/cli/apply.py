@@ -11,7 +11,7 @@ import click
 from ivig_fhir import definitions_folder
 from ivig_fhir.cds_hooks.answer import Responder
 from ivig_fhir.cds_hooks.cards import Origin
-from ivig_fhir.cds_hooks.discovery import PREFIX, served_hooks
+from ivig_fhir.cds_hooks.discovery import HOOK_VERSIONS, PREFIX, served_hooks
 from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, orders_of, read_inquiry
 from ivig_fhir.cds_hooks.requests import read_patient_record
 from ivig_fhir.cds_hooks.site_policy import read_policy
@@ -22,7 +22,7 @@ from ivig_fhir.engine.apply import SILENT, Finding
 from ivig_fhir.fhir import Resource, dumps, reference_to
 from ivig_fhir.knowledge.content import Content
 
-HOOKS = click.Choice(["patient-view", "encounter-start", "order-select", "order-sign"])
+HOOKS = click.Choice(list(HOOK_VERSIONS))
 
 
 @click.command("apply")
