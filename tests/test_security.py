@@ -26,7 +26,7 @@ from ivig_fhir.problems import Problem
 from ivig_fhir.service.addresses import Resolver, system_addresses
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.issuers import read_issuers
-from ivig_fhir.service.key_sets import COOLDOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, FetchedKeys, read_keys
+from ivig_fhir.service.key_sets import COOLDOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, FetchedKeys, Keys, read_keys
 from ivig_fhir.service.replay import SWEEP_SECONDS, UsedTokens
 from ivig_fhir.service.settings import Settings
 from ivig_fhir.service.transport import Unavailable
@@ -386,6 +386,29 @@ def test_keys_that_cannot_be_fetched_again_serve_for_an_hour(caplog: pytest.LogC
     assert "could not be fetched: too slow" in caplog.text
     clock.now = STALE_SECONDS + 1
     assert source.key("es") is None
+
+
+def test_while_one_caller_waits_for_the_keys_of_an_issuer_the_others_go_on_with_those_at_hand() -> None:
+    clock, issuer = Clock(), Issuer(("es",), ("es", "rs"))
+    asked, answered = threading.Event(), threading.Event()
+
+    def fetch() -> Keys:
+        if issuer.fetched:
+            asked.set()
+            answered.wait(web.HOLD_SECONDS)
+        return issuer()
+
+    source = FetchedKeys("i", fetch, clock)
+    assert source.key("es")
+    clock.now = FRESH_SECONDS + 1
+    waiting = threading.Thread(target=source.key, args=("es",))
+    waiting.start()
+    assert asked.wait(web.HOLD_SECONDS)
+    assert source.key("es")
+    assert issuer.fetched == 1  # the other is still waiting
+    answered.set()
+    waiting.join()
+    assert source.key("rs")
 
 
 def test_a_key_that_was_withdrawn_is_refused_after_the_next_fetch() -> None:

@@ -72,25 +72,28 @@ class FetchedKeys:
         self._fetched = self._tried = -STALE_SECONDS * 2
 
     def key(self, kid: str) -> Key | None:
-        """The key of this id, or None."""
+        """The key of this id, or None. While one thread fetches, the others go on with a key that still serves."""
         if self._age() > FRESH_SECONDS or kid not in self._keys:
-            self._refresh()
+            serves = kid in self._keys and self._age() <= STALE_SECONDS
+            self._refresh(wait=not serves)
         return self._keys.get(kid) if self._age() <= STALE_SECONDS else None
 
     def _age(self) -> float:
         return self._clock() - self._fetched
 
-    def _refresh(self) -> None:
-        with self._lock:
+    def _refresh(self, wait: bool) -> None:
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
             if self._clock() - self._tried < COOLDOWN_SECONDS:
                 return
             self._tried = self._clock()
-            try:
-                self._keys = self._fetch()
-            except Unavailable as error:
-                log.warning("the keys of the issuer %s could not be fetched: %s", self._name, error)
-                return
+            self._keys = self._fetch()
             self._fetched = self._clock()
+        except Unavailable as error:
+            log.warning("the keys of the issuer %s could not be fetched: %s", self._name, error)
+        finally:
+            self._lock.release()
 
 
 class GivenKeys:
