@@ -438,6 +438,21 @@ def test_a_key_set_at_a_private_address_is_not_fetched_unless_the_issuer_is_loca
         assert inside.asked == []
 
 
+def test_a_name_that_is_looked_up_for_ever_holds_no_caller(tmp_path: Path, content: Content) -> None:
+    answered = threading.Event()
+
+    def resolve(*_: object) -> list[str]:
+        answered.wait(web.HOLD_SECONDS)
+        return []
+
+    entry = {"jku": "https://keys.test/jwks"}
+    caller = app(content, settings(tmp_path, {ISSUER: entry}, deadline_seconds=0.3), resolve)
+    begun = time.monotonic()
+    assert_refused(call(caller, token()))
+    assert time.monotonic() - begun < web.HOLD_SECONDS
+    answered.set()
+
+
 # --- start and log
 
 

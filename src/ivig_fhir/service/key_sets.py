@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,15 +113,25 @@ def key_source(issuer: Issuer, network: Network, seconds: float) -> FetchedKeys 
     if issuer.keys is not None:
         return GivenKeys(_keys_of_file(issuer.keys))
 
-    def fetch() -> Keys:
-        with network.client(issuer.local, Deadline(seconds)) as client:
+    def fetch(deadline: Deadline) -> Keys:
+        with network.client(issuer.local, deadline) as client:
             read = read_json(client, issuer.jku, {"Accept": "application/json"}, Budget(MOST_BYTES, MOST_BYTES))
         keys = read_keys(read)
         if not keys:
             raise Unavailable("no usable key")
         return keys
 
-    return FetchedKeys(issuer.name, fetch)
+    def fetch_in_time() -> Keys:
+        """In a thread of its own, since the look-up of a name knows no deadline."""
+        deadline, thread = Deadline(seconds), ThreadPoolExecutor(1)
+        try:
+            return thread.submit(fetch, deadline).result(deadline.left())
+        except TimeoutError as error:
+            raise Unavailable("too slow") from error
+        finally:
+            thread.shutdown(wait=False)
+
+    return FetchedKeys(issuer.name, fetch_in_time)
 
 
 def _keys_of_file(path: Path) -> Keys:
