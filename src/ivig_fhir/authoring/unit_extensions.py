@@ -15,6 +15,8 @@ from ivig_fhir.authoring.needs import Needs
 from ivig_fhir.fhir import CORE, UCUM, coding, concept, extension
 
 CPG = "http://hl7.org/fhir/uv/cpg"
+# which kind of rating the field's own extension is for; a practice ("often used") is neither, and stays in ours
+_STANDARD = {"recommendation-strength": "strengthOfRecommendation", "evidence-rating": "qualityOfEvidence"}
 
 
 def citation(statement: str, guidance: Guidance) -> dict[str, str]:
@@ -60,12 +62,11 @@ def _standard(unit: Unit, guidance: Guidance) -> list[dict[str, Any]]:
     """cqf-strengthOfRecommendation, cqf-qualityOfEvidence (each once) and cpg-directionOfRecommendation."""
     by_kind: dict[str, list[str]] = {}
     for rating in unit.ratings:
-        name = "qualityOfEvidence" if rating.kind == "evidence-rating" else "strengthOfRecommendation"
-        by_kind.setdefault(name, []).append(f"{guidance.statements[rating.statement].source}: {rating.wording}")
+        by_kind.setdefault(rating.kind, []).append(f"{guidance.statements[rating.statement].source}: {rating.wording}")
     found = [
-        extension(f"{CORE}/cqf-{name}", valueCodeableConcept=concept(text="; ".join(by_kind[name])))
-        for name in ("strengthOfRecommendation", "qualityOfEvidence")
-        if name in by_kind
+        extension(f"{CORE}/cqf-{name}", valueCodeableConcept=concept(text="; ".join(by_kind[kind])))
+        for kind, name in _STANDARD.items()
+        if kind in by_kind
     ]
     if unit.direction in ("for", "against"):
         code = concept(coding(f"{CPG}/CodeSystem/cpg-recommendation-direction-cs", unit.direction))

@@ -16,6 +16,7 @@ from ivig_fhir.validation.rules import SET, layer
 rule = layer("evidence")
 
 _RATED = (f"{CORE}/cqf-strengthOfRecommendation", f"{CORE}/cqf-qualityOfEvidence")
+_KIND_OF = dict(zip(_RATED, ("recommendation-strength", "evidence-rating"), strict=True))
 _CITING = ("citation", "documentation", "justification", "derived-from", "cites", "supported-with")
 _COUNTS = ("numberOfParticipants", "knownDataCount")
 _OF_HOW_MANY = re.compile(r"denominator", re.IGNORECASE)
@@ -57,6 +58,26 @@ def rating_names_statement(node: Node) -> Iterator[Fault]:
             yield node.fault("extension", place, seen=f"a rating without {', '.join(missing)}")
         elif statement not in cited:
             yield node.fault("extension", place, seen=f"a rating by {statement}, which the action does not cite")
+
+
+@rule("rating-kind", on="PlanDefinitionAction")
+def rating_is_of_its_kind(node: Node) -> Iterator[Fault]:
+    """Beside ratings of ours (ivig-rating), cqf-strengthOfRecommendation stands only where one of them is a strength
+    of recommendation, cqf-qualityOfEvidence only where one rates evidence. What a source reports as practice is
+    neither."""
+    extensions = list(items(node.value, "extension"))
+    ratings = [item for item in extensions if HOUSE_EXTENSION + "rating" in text(item, "url")]
+    kinds = {_part(item, "kind") for item in ratings}
+    for place, item in enumerate(extensions):
+        wanted = _KIND_OF.get(text(item, "url"))
+        if ratings and wanted and wanted not in kinds:
+            seen = f"{text(item, 'url').rpartition('/')[2]} beside ratings of {', '.join(sorted(kinds))}"
+            yield node.fault("extension", place, seen=seen, allowed=f"beside a rating of kind {wanted}")
+
+
+def _part(extension: Value, name: str) -> str:
+    found = [item for item in items(extension, "extension") if text(item, "url") == name]
+    return text(found[0], "valueCode") if found else ""
 
 
 @rule("statement-exists", on=SET)
