@@ -267,33 +267,65 @@ def test_a_rated_unit_without_people_and_intervention_is_refused(guidance: Guida
 # -- ratings ---------------------------------------------------------------------------------------------
 
 
-def test_each_rating_stands_alone_in_the_words_of_its_one_source(guidance: Guidance) -> None:
+def graded(unit: Unit) -> list[Rating]:
+    return [rating for rating in unit.ratings if rating.kind == "evidence-rating"]
+
+
+def evidence_of(unit: Unit) -> Resource:
+    return edition("r5").get(f"Evidence/{unit.id}", {})
+
+
+def rater(rating: Rating, guidance: Guidance) -> str:
+    source = guidance.sources[guidance.statements[rating.statement].source]
+    return f"{source.id}: {source.short} ({source.standing_says})"
+
+
+def test_each_grade_of_evidence_stands_alone_in_the_words_of_its_one_source(guidance: Guidance) -> None:
     for unit in units(guidance):
-        found = edition("r5").get(f"Evidence/{unit.id}", {}).get("certainty", [])
-        assert [item["description"] for item in found] == [rating.wording for rating in unit.ratings], unit.id
-        for rating, item in zip(unit.ratings, found, strict=True):
-            source = guidance.sources[guidance.statements[rating.statement].source]
-            assert item["rater"] == f"{source.id}: {source.short} ({source.standing_says})"
+        found = evidence_of(unit).get("certainty", [])
+        assert [item["description"] for item in found] == [rating.wording for rating in graded(unit)], unit.id
+        for rating, item in zip(graded(unit), found, strict=True):
+            assert item["rater"] == rater(rating, guidance)
             assert item["note"][0] == {"text": rating.statement}
             assert "subcomponent" not in item
             assert item["type"]["text"] == rating.kind
 
 
-def test_only_a_rating_of_evidence_is_coded_and_the_code_is_marked_as_ours(guidance: Guidance) -> None:
+def test_a_strength_of_recommendation_and_a_practice_are_notes_and_no_certainty(guidance: Guidance) -> None:
+    seen = set()
+    for unit in units(guidance):
+        notes = [item["text"] for item in evidence_of(unit).get("note", ())]
+        others = [rating for rating in unit.ratings if rating not in graded(unit)]
+        wanted = [
+            f"{rating.kind} “{rating.wording}” [{rating.statement}], by {rater(rating, guidance)}" for rating in others
+        ]
+        assert notes[: len(wanted)] == wanted, unit.id
+        seen |= {rating.kind for rating in others}
+    assert seen == {"recommendation-strength", "practice"}
+
+
+def test_the_field_s_own_extensions_repeat_ratings_of_their_kind_alone(guidance: Guidance) -> None:
+    kinds = {"strengthOfRecommendation": "recommendation-strength", "qualityOfEvidence": "evidence-rating"}
+    for unit in units(guidance):
+        for name, kind in kinds.items():
+            words = [f"{item.statement[:2]}: {item.wording}" for item in unit.ratings if item.kind == kind]
+            url = f"http://hl7.org/fhir/StructureDefinition/cqf-{name}"
+            for name_of_edition in ("r4", "r5"):
+                found = extension_value(actions(name_of_edition)[unit.id], url)
+                assert found == ({"text": "; ".join(words)} if words else None), (unit.id, name)
+
+
+def test_only_declared_grades_are_coded_and_the_code_is_marked_as_ours(guidance: Guidance) -> None:
     coded = [
-        (unit.id, rating, item)
+        (unit, rating, item)
         for unit in units(guidance)
-        for rating, item in zip(
-            unit.ratings, edition("r5").get(f"Evidence/{unit.id}", {}).get("certainty", []), strict=True
-        )
+        for rating, item in zip(graded(unit), evidence_of(unit).get("certainty", []), strict=True)
         if "rating" in item
     ]
     assert coded
-    for unit, rating, item in coded:
-        assert rating.kind == "evidence-rating", unit
+    for _, rating, item in coded:
+        assert item["rating"]["coding"][0]["code"] == guidance.certainty.code_of(rating.statement[:2], rating.wording)
         assert {"text": guidance.certainty.says} in item["note"]
-    uncoded = [item for item in edition("r5")["Evidence/mmn-steroid"]["certainty"] if "rating" not in item]
-    assert len(uncoded) == 2
 
 
 @pytest.mark.parametrize(
@@ -315,8 +347,7 @@ def test_a_grade_is_read_only_as_declared_for_its_source(
 
 def test_a_strength_of_recommendation_is_never_read_as_certainty(guidance: Guidance) -> None:
     rating = Rating("S2-049", "recommendation-strength", "moderate evidence")
-    (found,) = compiled(with_unit(guidance, "mmn-ivig", ratings=(rating,)), "mmn-ivig")["certainty"]
-    assert "rating" not in found
+    assert "certainty" not in compiled(with_unit(guidance, "mmn-ivig", ratings=(rating,)), "mmn-ivig")
 
 
 def test_what_the_sources_report_of_the_course_is_the_outcome(guidance: Guidance) -> None:
@@ -446,3 +477,42 @@ def test_a_citation_carries_doi_and_pmid_as_identifiers() -> None:
         "doi.org": "10.1002/mus.27922",
         "pubmed.ncbi.nlm.nih.gov": "37432872",
     }
+
+
+# -- what a reader without the pages sees ----------------------------------------------------------------
+
+
+def test_titles_name_their_topic_and_no_id_and_tell_evidence_and_variables_apart(guidance: Guidance) -> None:
+    ids = {unit.id for unit in units(guidance)}
+    for kind in ("Evidence", "EvidenceVariable"):
+        found = [item for item in edition("r5").values() if item["resourceType"] == kind]
+        titles = [item["title"] for item in found]
+        assert len(set(titles)) == len(titles)
+        assert not [title for title in titles if ids & set(title.split())]
+    topics = {unit.id: topic.title for topic in guidance.topics for unit in topic.units}
+    assert all(evidence_of(unit)["title"].startswith(topics[unit.id]) for unit in units(guidance) if evidence_of(unit))
+
+
+@pytest.mark.parametrize("name", ["r4", "r5"])
+def test_a_plan_or_activity_alone_still_says_what_it_is_not_meant_for(guidance: Guidance, name: str) -> None:
+    found = [
+        item for item in edition(name).values() if item["resourceType"] in ("PlanDefinition", "ActivityDefinition")
+    ]
+    assert found
+    assert {item.get("usage") for item in found} == {guidance.module.disclaimer}
+
+
+@pytest.mark.parametrize("name", ["r4", "r5"])
+def test_what_is_coded_on_a_plan_and_its_evidence_is_readable_without_a_terminology_server(name: str) -> None:
+    kinds = ("PlanDefinition", "ActivityDefinition", "Evidence")
+    for key, resource in edition(name).items():
+        if resource["resourceType"] in kinds:
+            codings = [item for node in objects(resource) for item in node.get("coding", ())]
+            assert all(item.get("display") for item in codings), key
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(child)

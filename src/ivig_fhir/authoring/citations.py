@@ -76,7 +76,7 @@ def _reference(item: SourceReference, source: Source, guidance: Guidance) -> Res
 
 
 def _newer(item: NewerSource, guidance: Guidance) -> Resource:
-    description = f"Newer than the sources, and apart from them; read in a {item.seen} publication."
+    description = f"None of the module's sources, and apart from them; read in a {item.seen} publication."
     summary = [{"text": item.citation}] if item.citation else []
     more: dict[str, Any] = {
         "summary": summary,

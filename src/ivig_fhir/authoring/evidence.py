@@ -1,4 +1,7 @@
-"""Units -> Evidence (R5): each rating in its source's words, each figure with its denominator, nothing merged."""
+"""Units -> Evidence (R5): each rating in its source's words, each figure with its denominator, nothing merged.
+
+Certainty holds what a source says of evidence; how strongly it recommends, and what it reports as practice, are notes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from ivig_fhir.problems import problem
 
 EVIDENCE_RATING = "evidence-rating"
 UNCLEAR = "unclear"
+_RATING = "http://hl7.org/fhir/certainty-rating"
+_GRADES = {"high": "High", "moderate": "Moderate", "low": "Low", "very-low": "Very low"}  # … quality, says HL7
+_ROLES = {"referenceExposure": "reference exposure", "measuredVariable": "measured variable"}  # as HL7 displays them
 
 
 def evidence(guidance: Guidance, roles: Roles) -> list[Resource]:
@@ -53,17 +59,19 @@ def without_subjects(guidance: Guidance, roles: Roles) -> list[Loss]:
 def _evidence(unit: Unit, topic: Topic, guidance: Guidance, roles: dict[str, str]) -> Resource:
     if not roles:
         raise problem("guidance", unit.where, "is rated, but names neither population nor intervention")
-    found = artefact(guidance.module, ("Evidence", unit.id), unit.title, "")
+    found = artefact(guidance.module, ("Evidence", unit.id), f"{topic.title}: {unit.title}", "")
     found.pop("description")
-    notes = [_note(text) for text in (*_newer(unit, guidance), *_conflicts(unit, guidance))]
+    graded = [rating for rating in unit.ratings if rating.kind == EVIDENCE_RATING]
+    said = [_said(rating, guidance) for rating in unit.ratings if rating not in graded]
+    notes = [_note(text) for text in (*said, *_newer(unit, guidance), *_conflicts(unit, guidance))]
     more = {
         "relatedArtifact": _cited(unit, guidance),
-        "description": f"{topic.title}: {unit.title}",
+        "description": f"What the sources say, rate and count behind “{unit.title}”; no two of them are merged.",
         "assertion": unit.says,
         "note": notes,
         "variableDefinition": [_variable(role, name) for role, name in roles.items()],
         "statistic": [_statistic(figure, guidance) for figure in unit.figures],
-        "certainty": [_certainty(rating, guidance) for rating in unit.ratings],
+        "certainty": [_certainty(rating, guidance) for rating in graded],
     }
     return found | {key: value for key, value in more.items() if value}
 
@@ -77,7 +85,7 @@ def _newer(unit: Unit, guidance: Guidance) -> list[str]:
     for name in unit.newer:
         item = guidance.newer[name]
         years = ", ".join(guidance.newer_sources[source].year for source in item.sources)
-        found.append(f"Newer ({years}; {item.relation}; {item.confidence}): {item.says}")
+        found.append(f"Beside the sources ({years}; {item.relation}; {item.confidence}): {item.says}")
     return found
 
 
@@ -111,24 +119,34 @@ def _cited(unit: Unit, guidance: Guidance) -> list[dict[str, Any]]:
 
 def _variable(role: str, name: str) -> dict[str, Any]:
     reference = {"reference": f"EvidenceVariable/{name}"}
-    return {"variableRole": concept(coding(f"{THO}/variable-role", role)), "intended": reference}
+    kind = coding(f"{THO}/variable-role", role, _ROLES.get(role, role))
+    return {"variableRole": concept(kind), "intended": reference}
 
 
 def _certainty(rating: Rating, guidance: Guidance) -> dict[str, Any]:
-    """One rating of one source: its words; a code only where a reading of that source's grades is declared."""
+    """One grade of evidence of one source: its words; a code only where a reading of that source's is declared."""
     source = guidance.sources[guidance.statements[rating.statement].source]
-    graded = rating.kind == EVIDENCE_RATING
-    kinds = [coding("http://hl7.org/fhir/certainty-type", "Overall")] if graded else []
+    overall = coding("http://hl7.org/fhir/certainty-type", "Overall", "Overall certainty")
     found: dict[str, Any] = {
         "description": rating.wording,
         "note": [_note(rating.statement)],
-        "type": concept(*kinds, text=rating.kind),
+        "type": concept(overall, text=rating.kind),
     }
-    code = guidance.certainty.code_of(source.id, rating.wording) if graded else ""
+    code = guidance.certainty.code_of(source.id, rating.wording)
     if code:
         found["note"].append(_note(guidance.certainty.says))
-        found["rating"] = concept(coding("http://hl7.org/fhir/certainty-rating", code))
-    return found | {"rater": f"{source.id}: {source.short} ({source.standing_says})"}
+        found["rating"] = concept(coding(_RATING, code, f"{_GRADES[code]} quality"))
+    return found | {"rater": _rater(rating, guidance)}
+
+
+def _said(rating: Rating, guidance: Guidance) -> str:
+    """A strength of recommendation or a practice, in its source's words."""
+    return f"{rating.kind} “{rating.wording}” [{rating.statement}], by {_rater(rating, guidance)}"
+
+
+def _rater(rating: Rating, guidance: Guidance) -> str:
+    source = guidance.sources[guidance.statements[rating.statement].source]
+    return f"{source.id}: {source.short} ({source.standing_says})"
 
 
 def _statistic(figure: Figure, guidance: Guidance) -> dict[str, Any]:

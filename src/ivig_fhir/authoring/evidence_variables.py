@@ -63,17 +63,17 @@ class _Variables:
         if unit.population:
             found[POPULATION] = self.population(unit, topic)
         if speaks_of_evidence(unit):
-            found |= self.roles_of_evidence(unit)
+            found |= self.roles_of_evidence(unit, topic)
         self.roles[unit.id] = found
 
-    def roles_of_evidence(self, unit: Unit) -> dict[str, str]:
+    def roles_of_evidence(self, unit: Unit, topic: Topic) -> dict[str, str]:
         found = {
             role: self.exposure(text, unit)
             for role, text in ((EXPOSURE, unit.intervention), (COMPARATOR, unit.comparison))
             if text and not text.startswith("(")  # in parentheses: no intervention, only a subject
         }
         outcomes = [name for name in unit.statements if self.guidance.statements[name].kind == "prognosis"]
-        return found | ({OUTCOME: self.outcome(unit, outcomes)} if outcomes else {})
+        return found | ({OUTCOME: self.outcome(unit, topic, outcomes)} if outcomes else {})
 
     def add(self, identifier: str, title: str, description: str, **more: Any) -> str:
         resource = artefact(self.guidance.module, ("EvidenceVariable", identifier), title, description, **more)
@@ -87,9 +87,8 @@ class _Variables:
         if key not in self.populations:
             root = parts[0] if len(parts) == 1 else _combined("all-of", parts)
             reads = "; and ".join(str(part["description"]) for part in parts)
-            self.populations[key] = self.add(
-                f"{unit.id}-population", f"{topic.title}: population of {unit.id}", f"{reads}.", **_membership([root])
-            )
+            title = f"{topic.title}: whom “{unit.title}” is about"
+            self.populations[key] = self.add(f"{unit.id}-population", title, f"{reads}.", **_membership([root]))
             identifier = self.populations[key]
             self.resources[identifier] = _with_inputs(self.resources[identifier], needs)
         return self.populations[key]
@@ -102,7 +101,7 @@ class _Variables:
         said = [{"definitionCodeableConcept": concept(text=text)}]
         return self.add(identifier, capital(text), description, **_membership(said))
 
-    def outcome(self, unit: Unit, statements: list[str]) -> str:
+    def outcome(self, unit: Unit, topic: Topic, statements: list[str]) -> str:
         system = local(self.guidance.module, "ivig-statement")
         parts = [
             {
@@ -111,9 +110,10 @@ class _Variables:
             }
             for name in statements
         ]
-        description = f"What came of it, as the sources report: {', '.join(statements)}."
+        reported = [f"{self.guidance.statements[name].says} [{name}]" for name in statements]
+        title = f"{topic.title}: outcome reported under “{unit.title}”"
         root = parts[0] if len(parts) == 1 else _combined("dataset", parts)
-        return self.add(f"{unit.id}-outcome", f"Outcome: {unit.title}", description, characteristic=[root])
+        return self.add(f"{unit.id}-outcome", title, " ".join(reported), characteristic=[root])
 
 
 def _criteria(unit: Unit, guidance: Guidance) -> list[tuple[str, Criterion]]:

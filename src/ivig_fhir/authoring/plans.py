@@ -39,7 +39,10 @@ def plan_definition(topic: Topic, guidance: Guidance, needs: Needs) -> Resource:
         topic.title,
         topic.description,
         before_status={"type": concept(coding(f"{THO}/plan-definition-type", "eca-rule", "ECA Rule"))},
-        before_date={"subjectCodeableConcept": concept(coding("http://hl7.org/fhir/resource-types", "Patient"))},
+        before_date={
+            "subjectCodeableConcept": concept(coding("http://hl7.org/fhir/resource-types", "Patient", "Patient"))
+        },
+        usage=module.disclaimer,
         topic=[concept(coding(local(module, "ivig-topic"), topic.id, topic.title))],
         relatedArtifact=[{"type": "depends-on", "resource": f"{local(module, 'ivig-statement')}|{module.version}"}],
         library=[f"{canonical(module.base, 'Library', module.id)}|{module.version}"],
@@ -106,7 +109,7 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
         action["textEquivalent"] = unit.patient
     action |= {
         "priority": "routine",
-        "code": [concept(coding(local(module, "ivig-direction"), unit.direction))],
+        "code": [_direction(unit, guidance)],
         "documentation": [citation(name, guidance) for name in unit.statements],
         "trigger": [_named_event(hook.name) for hook in module.hooks if hook.name in triggers],
         "condition": [_condition(item, guidance) for item in conditions],
@@ -121,6 +124,11 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
     if unit.activity:
         action["action"] = [_proposal(unit, guidance, needs)]
     return action
+
+
+def _direction(unit: Unit, guidance: Guidance) -> dict[str, Any]:
+    says = {phrase.id: phrase.says for phrase in guidance.phrases}[f"direction-{unit.direction}"]
+    return concept(coding(local(guidance.module, "ivig-direction"), unit.direction, says))
 
 
 def _opens(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any] | None:
@@ -201,14 +209,15 @@ def _proposal(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:
 
 def activity_definition(activity: Activity, guidance: Guidance) -> Resource:
     """The ActivityDefinition of an activity: a proposal, doNotPerform stated, dose as text only."""
-    more: dict[str, Any] = {"kind": activity.kind, "intent": "proposal", "doNotPerform": False}
+    usage = {"usage": guidance.module.disclaimer}
+    more: dict[str, Any] = usage | {"kind": activity.kind, "intent": "proposal", "doNotPerform": False}
     if activity.product:
         product = coding(activity.product.system, activity.product.code, activity.product.display)
         more["productCodeableConcept"] = concept(product, text=product["display"])
     if activity.dosage:
         more["dosage"] = [{"text": activity.dosage}]
     if activity.kind == "CommunicationRequest":
-        more = {
+        more = usage | {
             "kind": activity.kind,
             "code": concept(text=activity.title),
             "intent": "proposal",

@@ -69,7 +69,9 @@ def _standard(unit: Unit, guidance: Guidance) -> list[dict[str, Any]]:
         if kind in by_kind
     ]
     if unit.direction in ("for", "against"):
-        code = concept(coding(f"{CPG}/CodeSystem/cpg-recommendation-direction-cs", unit.direction))
+        code = concept(
+            coding(f"{CPG}/CodeSystem/cpg-recommendation-direction-cs", unit.direction, unit.direction.capitalize())
+        )
         found.append(extension(f"{CPG}/StructureDefinition/cpg-directionOfRecommendation", valueCodeableConcept=code))
     return found
 
