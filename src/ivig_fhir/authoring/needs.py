@@ -18,6 +18,8 @@ from ivig_fhir.fhir import UCUM, camel, canonical, extension
 CURRENT = ("active", "recurrence", "relapse")
 DOUBTFUL = ("unconfirmed", "provisional", "differential")
 INTENTS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+# in terminology.hl7.org (7.0.1) an allergy may be presumed, a kind of unconfirmed; R4's own list is older
+DOUBTFUL_ALLERGY = (*DOUBTFUL, "presumed")
 VALID_RESULTS = ("final", "amended", "corrected")
 # what the record's door writes where a route, medicine or status is absent or not readable
 UNREADABLE = "unreadable"
@@ -109,7 +111,7 @@ class Needs:
     def allergy(self, hint: str, concept: str = "") -> str:
         """Allergies and intolerances whose text names what the hint stands for, or whose code is of a concept."""
         code = self.value_set("code", concept) if concept else self.hint_code("code", hint)
-        filters = [code, _codes("verificationStatus", ("confirmed", *DOUBTFUL))]
+        filters = [code, _codes("verificationStatus", ("confirmed", *DOUBTFUL_ALLERGY))]
         return self.add(camel(concept or hint, "allergy"), "AllergyIntolerance", filters)
 
     def condition_in_doubt(self, concept: str) -> list[str]:
