@@ -166,3 +166,15 @@ def test_a_broken_file_stops_the_start(copied: Path, edit: Edit) -> None:
     edit("ValueSet-mmn.json", lambda text: text[:-5])
     with pytest.raises(Problem, match=r"ValueSet-mmn.json: is no JSON"):
         started(copied)
+
+
+@pytest.mark.parametrize("system", ["", "http://terminology.hl7.org/CodeSystem/condition-clinical", "urn:oid:1.2.3"])
+def test_a_status_counts_by_its_code_whatever_system_a_record_gives(system: str) -> None:
+    asked = patients.request(PREDNISONE)
+    for entry in asked["prefetch"]["conditions"]["entry"]:
+        for status in ("clinicalStatus", "verificationStatus"):
+            for coding in entry["resource"][status]["coding"]:
+                coding.pop("system", None)
+                coding |= {"system": system} if system else {}
+    response = started(definitions_folder()).post("/cds-services/ivig-order-sign", json=asked)
+    assert [card["indicator"] for card in response.json["cards"]] == ["warning"]

@@ -13,24 +13,21 @@ from typing import Any
 
 from ivig_fhir.authoring.artefacts import extension_url
 from ivig_fhir.authoring.guidance import Guidance, OrderRow
+from ivig_fhir.authoring.statuses import (
+    CURRENT,
+    DOUBTFUL,
+    INTENTS,
+    UNSTATED_STATUS,
+    VALID_RESULTS,
+    Filter,
+    codes,
+    doubtful_allergy,
+    with_systems,
+)
 from ivig_fhir.fhir import UCUM, camel, canonical, extension
 
-CURRENT = ("active", "recurrence", "relapse")
-DOUBTFUL = ("unconfirmed", "provisional", "differential")
-INTENTS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
-# in terminology.hl7.org (7.0.1) an allergy may be presumed, a kind of unconfirmed; R4's own list is older
-DOUBTFUL_ALLERGY = (*DOUBTFUL, "presumed")
-VALID_RESULTS = ("final", "amended", "corrected")
-# what the record's door writes where a route, medicine or status is absent or not readable
+# what the record's door writes where a route or medicine is absent or not readable
 UNREADABLE = "unreadable"
-UNSTATED_STATUS = "unknown"
-
-Filter = dict[str, Any]
-
-
-def _codes(path: str, codes: tuple[str, ...], system: str = "") -> Filter:
-    head = {"system": system} if system else {}
-    return {"path": path, "code": [head | {"code": code} for code in codes]}
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,9 @@ class Needs:
         self.concepts.add(concept)
         return {"path": path, "valueSet": canonical(self.guidance.module.base, "ValueSet", concept)}
 
-    def hint_code(self, path: str, *codes: str) -> Filter:
+    def hint_code(self, path: str, *hints: str) -> Filter:
         """A codeFilter by codes that the record's door gives to texts and to unreadable elements."""
-        return _codes(path, codes, canonical(self.guidance.module.base, "CodeSystem", "ivig-hint"))
+        return codes(path, hints, canonical(self.guidance.module.base, "CodeSystem", "ivig-hint"))
 
     def add(self, identifier: str, resource_type: str, filters: list[Filter], **more: Any) -> str:
         """Register a requirement and return its variable, %id."""
@@ -68,7 +65,7 @@ class Needs:
             requirement["extension"] = more.pop("extension")
         requirement["type"] = resource_type
         if filters:
-            requirement["codeFilter"] = filters
+            requirement["codeFilter"] = [with_systems(resource_type, item) for item in filters]
         requirement |= more
         known = self.requirements.setdefault(identifier, requirement)
         if known != requirement:
@@ -92,8 +89,8 @@ class Needs:
         clinical = (*CURRENT, "remission") if in_remission else CURRENT
         filters = [
             self.value_set("code", concept),
-            _codes("clinicalStatus", clinical),
-            _codes("verificationStatus", ("confirmed",)),
+            codes("clinicalStatus", clinical),
+            codes("verificationStatus", ("confirmed",)),
         ]
         if severity:
             filters.append(self.value_set("severity", severity))
@@ -103,22 +100,22 @@ class Needs:
         """Conditions whose text names what the hint stands for."""
         filters = [
             self.hint_code("code", hint),
-            _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS)),
-            _codes("verificationStatus", ("confirmed", *DOUBTFUL)),
+            codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS)),
+            codes("verificationStatus", ("confirmed", *DOUBTFUL)),
         ]
         return self.add(camel(hint, "hint"), "Condition", filters)
 
     def allergy(self, hint: str, concept: str = "") -> str:
         """Allergies and intolerances whose text names what the hint stands for, or whose code is of a concept."""
         code = self.value_set("code", concept) if concept else self.hint_code("code", hint)
-        filters = [code, _codes("verificationStatus", ("confirmed", *DOUBTFUL_ALLERGY))]
+        filters = [code, doubtful_allergy()]
         return self.add(camel(concept or hint, "allergy"), "AllergyIntolerance", filters)
 
     def condition_in_doubt(self, concept: str) -> list[str]:
         """Everything that points to the concept without asserting it."""
         found = self.guidance.concepts[concept]
-        current = _codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS))
-        any_way = _codes("verificationStatus", ("confirmed", *DOUBTFUL))
+        current = codes("clinicalStatus", (*CURRENT, UNSTATED_STATUS))
+        any_way = codes("verificationStatus", ("confirmed", *DOUBTFUL))
         inputs = [
             self.add(camel(concept, "possible"), "Condition", [self.value_set("code", concept), current, any_way])
         ]
@@ -134,7 +131,7 @@ class Needs:
 
     def reason_of_draft(self, concept: str) -> list[str]:
         """Drafted orders that are coded as given for the concept."""
-        filters = [self.value_set("reasonCode", concept), _codes("status", ("draft",)), _codes("intent", INTENTS)]
+        filters = [self.value_set("reasonCode", concept), codes("status", ("draft",)), codes("intent", INTENTS)]
         return [
             self.add(camel(concept, "reason-of", kind), f"{kind}Request", filters) for kind in ("Medication", "Service")
         ]
@@ -146,7 +143,7 @@ class Needs:
         return self.add(
             camel(concept, role),
             "Condition",
-            [self.value_set("code", concept), _codes("verificationStatus", verification)],
+            [self.value_set("code", concept), codes("verificationStatus", verification)],
         )
 
     # -- orders and procedures -------------------------------------------------------------------------
@@ -162,7 +159,7 @@ class Needs:
         if phase.reason:
             unreadable = self.hint_code("reasonCode", UNREADABLE)["code"]
             filters.append(self.value_set("reasonCode", phase.reason) | {"code": unreadable})
-        filters += [_codes("status", phase.statuses), _codes("intent", INTENTS)]
+        filters += [codes("status", phase.statuses), codes("intent", INTENTS)]
         more = {"dateFilter": self.within("authoredOn", phase.within)} if phase.within else {}
         return self.add(camel(class_id, row.name, phase.role), row.type, filters, **more)
 
@@ -177,7 +174,7 @@ class Needs:
     def any_draft(self, resource_type: str) -> str:
         """Drafted orders of a type, whatever they order."""
         return self.add(
-            camel("draft", resource_type), resource_type, [_codes("status", ("draft",)), _codes("intent", INTENTS)]
+            camel("draft", resource_type), resource_type, [codes("status", ("draft",)), codes("intent", INTENTS)]
         )
 
     def unreadable_medicine(self) -> str:
@@ -185,7 +182,7 @@ class Needs:
         return self.add(
             "unreadableMedicineDraft",
             "MedicationRequest",
-            [self.hint_code("medication", UNREADABLE), _codes("status", ("draft",)), _codes("intent", INTENTS)],
+            [self.hint_code("medication", UNREADABLE), codes("status", ("draft",)), codes("intent", INTENTS)],
         )
 
     def procedure_done(self, concept: str, default: str) -> str:
@@ -193,7 +190,7 @@ class Needs:
         return self.add(
             camel(concept, "done"),
             "Procedure",
-            [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
+            [self.value_set("code", concept), codes("status", ("completed", "in-progress"))],
             dateFilter=self.within("performed", default),
         )
 
@@ -202,7 +199,7 @@ class Needs:
         return self.add(
             camel(concept, "procedure"),
             "Procedure",
-            [self.value_set("code", concept), _codes("status", ("completed", "in-progress"))],
+            [self.value_set("code", concept), codes("status", ("completed", "in-progress"))],
         )
 
     # -- results ---------------------------------------------------------------------------------------
@@ -213,7 +210,7 @@ class Needs:
         return self.add(
             camel(concept),
             "Observation",
-            [self.value_set("code", concept), _codes("status", VALID_RESULTS)],
+            [self.value_set("code", concept), codes("status", VALID_RESULTS)],
             **more,
             limit=1,
             sort=[{"path": "effective", "direction": "descending"}],
@@ -230,7 +227,7 @@ class Needs:
         return self.add(
             camel(concept, hint),
             "Observation",
-            [self.value_set("code", concept), self.hint_code("value", hint), _codes("status", VALID_RESULTS)],
+            [self.value_set("code", concept), self.hint_code("value", hint), codes("status", VALID_RESULTS)],
         )
 
     def weight(self, concept: str) -> str:
@@ -242,7 +239,7 @@ class Needs:
         return self.add(
             camel(concept),
             "Observation",
-            [self.value_set("code", concept), _codes("status", VALID_RESULTS)],
+            [self.value_set("code", concept), codes("status", VALID_RESULTS)],
             extension=[plausible],
             dateFilter=self.within("effective", "weight-days"),
             limit=1,

@@ -11,6 +11,8 @@ from ivig_fhir.knowledge.terminology import Code, members
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 QUERY_PATTERN = f"{CORE}/cqf-fhirQueryPattern"
+# of these the code alone counts, whatever system a record gives
+_CODE_ALONE = ("status", "intent", "clinicalStatus", "verificationStatus")
 DRAFTS = "draftOrders"  # where drafted orders come from: the context of an order hook, never a query
 
 # date elements, in the order in which they are looked at: for windows and for what a card prints
@@ -100,7 +102,10 @@ def read_requirement(
 
 
 def _filter(item: dict[str, Any], where: str, definitions: Definitions) -> CodeFilter:
-    codes: frozenset[Code] = frozenset((part.get("system", ""), part["code"]) for part in item.get("code", ()))
+    alone = item["path"] in _CODE_ALONE
+    codes: frozenset[Code] = frozenset(
+        ("" if alone else part.get("system", ""), part["code"]) for part in item.get("code", ())
+    )
     if "valueSet" in item:
         codes |= members(definitions.resolve(item["valueSet"], where))
     return CodeFilter(item["path"], codes, "valueSet" in item)

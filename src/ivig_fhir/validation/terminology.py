@@ -56,6 +56,16 @@ def system_by_its_name(node: Node) -> Iterator[Fault]:
         yield node.fault("system", seen=system, allowed=system_of(system))
 
 
+@rule("code-system-missing", on="Coding", elsewhere="information")
+def system_is_named(node: Node) -> Iterator[Fault]:
+    """A Coding has a code and no system, so that nobody can say what the code means; in a codeFilter too, where the
+    element is a status: http://hl7.org/fhir/request-status and its like."""
+    if text(node.value, "code") and not text(node.value, "system"):
+        yield node.fault(
+            "code", seen=f"{text(node.value, 'code')} without a system", allowed="the URI of a code system"
+        )
+
+
 @rule("code-system-form", on=CODED)
 def system_is_a_code_system(node: Node) -> Iterator[Fault]:
     """The system of a code is the absolute URI of a code system: no relative URL, no #id, and no value set."""
