@@ -16,6 +16,7 @@ from ivig_fhir.authoring.implementation_guide import implementation_guide
 from ivig_fhir.authoring.library import module_library
 from ivig_fhir.authoring.losses import Loss, report
 from ivig_fhir.authoring.needs import Needs
+from ivig_fhir.authoring.notation import bound_value_sets, notation
 from ivig_fhir.authoring.origins import MODULE, origins
 from ivig_fhir.authoring.plans import INFORM, activity_definition, plan_definition
 from ivig_fhir.authoring.value_sets import value_set
@@ -59,7 +60,9 @@ def _plans_and_vocabulary(guidance: Guidance, roles: Roles) -> list[Resource]:
     wanted = {INFORM} | {unit.activity for unit in units if unit.activity}
     activities = [activity_definition(item, guidance) for name, item in guidance.activities.items() if name in wanted]
     sets = [value_set(guidance.concepts[name], guidance) for name in sorted(_reached(needs, guidance))]
-    return [*plans, *activities, *sets, *code_systems(guidance), *extension_definitions(guidance.module)]
+    systems = [*code_systems(guidance), *notation(guidance)]
+    sets += bound_value_sets(guidance.module, systems)
+    return [*plans, *activities, *sets, *systems, *extension_definitions(guidance.module)]
 
 
 def _unpublished(item: Resource) -> Loss:

@@ -8,7 +8,7 @@ from typing import Any
 from ivig_fhir.authoring.artefacts import artefact, extension_url
 from ivig_fhir.authoring.editions import R4
 from ivig_fhir.authoring.guidance import Module
-from ivig_fhir.fhir import CORE, Resource
+from ivig_fhir.fhir import CORE, Resource, canonical
 
 _ACTION = "PlanDefinition.action"
 _MANY = "*"
@@ -16,24 +16,26 @@ _MANY = "*"
 
 @dataclass(frozen=True)
 class Part:
-    """A nested extension: name, type of its value, what it says, how often it stands."""
+    """A nested extension: name, type of its value, what it says, how often it stands, the code system of its code."""
 
     name: str
     type: str
     short: str
     min: int = 1
     max: str = "1"
+    codes: str = ""
 
 
 @dataclass(frozen=True)
 class OwnExtension:
-    """An extension of ours: of one value (`type`) or of parts."""
+    """An extension of ours: of one value (`type`, and the code system of its code) or of parts."""
 
     id: str
     title: str
     description: str
     context: str
     type: str = ""
+    codes: str = ""
     parts: tuple[Part, ...] = ()
 
 
@@ -44,10 +46,10 @@ EXTENSIONS = (
         "A source's own label for a statement. Several sources give several extensions; they are never merged.",
         _ACTION,
         parts=(
-            Part("source", "code", "Code of CodeSystem ivig-source"),
-            Part("kind", "code", "recommendation-strength, evidence-rating or practice"),
+            Part("source", "code", "Code of CodeSystem ivig-source", codes="ivig-source"),
+            Part("kind", "code", "recommendation-strength, evidence-rating or practice", codes="ivig-rating-kind"),
             Part("wording", "string", "The source's own words"),
-            Part("statement", "code", "Code of CodeSystem ivig-statement"),
+            Part("statement", "code", "Code of CodeSystem ivig-statement", codes="ivig-statement"),
         ),
     ),
     OwnExtension(
@@ -56,6 +58,7 @@ EXTENSIONS = (
         "A code of CodeSystem ivig-conflict that the unit takes part in.",
         _ACTION,
         "code",
+        "ivig-conflict",
     ),
     OwnExtension(
         "ivig-newer",
@@ -63,6 +66,7 @@ EXTENSIONS = (
         "A code of CodeSystem ivig-newer: evidence younger or stronger than the sources, which stands beside them.",
         _ACTION,
         "code",
+        "ivig-newer",
     ),
     OwnExtension(
         "ivig-yields-to",
@@ -77,10 +81,10 @@ EXTENSIONS = (
         "Of which kind the unit is, what it is about, who reads it, whether it opens a card or stands on another's.",
         _ACTION,
         parts=(
-            Part("kind", "code", "Kind of guidance unit"),
-            Part("how", "code", "opens, line or never"),
+            Part("kind", "code", "Kind of guidance unit", codes="ivig-unit-kind"),
+            Part("how", "code", "opens, line or never", codes="ivig-shown-how"),
             Part("intervention", "string", "What the unit is about"),
-            Part("reader", "code", "patient or both; professionals when left out", 0),
+            Part("reader", "code", "patient or both; professionals when left out", 0, codes="ivig-reader"),
             Part("with", "id", "Ids of the actions beside which a line stands; any = every card", 0, _MANY),
             Part(
                 "anchor",
@@ -100,7 +104,9 @@ EXTENSIONS = (
         "Expression",
         parts=(
             Part("fact", "string", "The question"),
-            Part("reason", "code", "not-recorded, unconfirmed, unusable or undefined-in-source"),
+            Part(
+                "reason", "code", "not-recorded, unconfirmed, unusable or undefined-in-source", codes="ivig-ask-reason"
+            ),
         ),
     ),
     OwnExtension(
@@ -141,27 +147,28 @@ def _definition(item: OwnExtension, module: Module) -> Resource:
         type="Extension",
         baseDefinition=f"{CORE}/Extension",
         derivation="constraint",
-        differential={"element": _elements(item, extension_url(module, item.id))},
+        differential={"element": _elements(item, module)},
     )
 
 
-def _elements(item: OwnExtension, url: str) -> list[dict[str, Any]]:
+def _elements(item: OwnExtension, module: Module) -> list[dict[str, Any]]:
+    url = extension_url(module, item.id)
     root = {"id": "Extension", "path": "Extension", "short": item.title, "definition": item.description}
     fixed = {"id": "Extension.url", "path": "Extension.url", "fixedUri": url}
     if item.type:
         none = {"id": "Extension.extension", "path": "Extension.extension", "max": "0"}
-        return [root, none, fixed, _value("Extension", "Extension", item.type)]
+        return [root, none, fixed, _value("Extension", "Extension", item, module)]
     sliced = {
         "id": "Extension.extension",
         "path": "Extension.extension",
         "slicing": {"discriminator": [{"type": "value", "path": "url"}], "ordered": False, "rules": "closed"},
         "min": sum(part.min for part in item.parts),
     }
-    parts = [element for part in item.parts for element in _slice(part)]
+    parts = [element for part in item.parts for element in _slice(part, module)]
     return [root, sliced, *parts, fixed, {"id": "Extension.value[x]", "path": "Extension.value[x]", "max": "0"}]
 
 
-def _slice(part: Part) -> list[dict[str, Any]]:
+def _slice(part: Part, module: Module) -> list[dict[str, Any]]:
     identity, path = f"Extension.extension:{part.name}", "Extension.extension"
     return [
         {
@@ -174,9 +181,13 @@ def _slice(part: Part) -> list[dict[str, Any]]:
         },
         {"id": f"{identity}.extension", "path": f"{path}.extension", "max": "0"},
         {"id": f"{identity}.url", "path": f"{path}.url", "fixedUri": part.name},
-        _value(identity, path, part.type),
+        _value(identity, path, part, module),
     ]
 
 
-def _value(identity: str, path: str, kind: str) -> dict[str, Any]:
-    return {"id": f"{identity}.value[x]", "path": f"{path}.value[x]", "min": 1, "type": [{"code": kind}]}
+def _value(identity: str, path: str, held: Part | OwnExtension, module: Module) -> dict[str, Any]:
+    found = {"id": f"{identity}.value[x]", "path": f"{path}.value[x]", "min": 1, "type": [{"code": held.type}]}
+    if held.codes:
+        value_set = f"{canonical(module.base, 'ValueSet', held.codes)}|{module.version}"
+        found["binding"] = {"strength": "required", "valueSet": value_set}
+    return found

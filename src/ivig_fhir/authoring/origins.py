@@ -16,6 +16,11 @@ _CODE_SYSTEMS = {
     "direction": "phrases.yaml",
     "scales": "concepts/",
     "topic": "topics/",
+    "unit-kind": "topics/",
+    "shown-how": "topics/",
+    "reader": "topics/",
+    "rating-kind": "topics/",
+    "ask-reason": "topics/",
 }
 MODULE = "guidance/module.yaml"
 
@@ -25,7 +30,8 @@ def origins(guidance: Guidance, roles: Roles) -> dict[str, str]:
     found = {f"PlanDefinition-{topic.id}": topic.where for topic in guidance.topics}
     found |= {f"ValueSet-{item.id}": item.where for item in guidance.concepts.values()}
     found |= {f"ActivityDefinition-{name}": "guidance/activities.yaml" for name in guidance.activities}
-    found |= {f"CodeSystem-ivig-{name}": f"guidance/{home}" for name, home in _CODE_SYSTEMS.items()}
+    for name, home in _CODE_SYSTEMS.items():
+        found |= {f"{kind}-ivig-{name}": f"guidance/{home}" for kind in ("CodeSystem", "ValueSet")}
     for topic in guidance.topics:
         for unit in topic.units:
             found[f"Evidence-{unit.id}"] = unit.where

@@ -4,7 +4,8 @@ from importlib import import_module
 
 _MODULES = (
     *("reading", "inputs", "structure", "data_types", "timings", "definitional", "value_sets", "structures", "bundles"),
-    *("contained", "narrative", "links", "expressions", "terminology", "editorial", "evidence", "profiles", "official"),
+    *("contained", "narrative", "links", "expressions", "terminology", "bindings", "editorial", "evidence", "profiles"),
+    "official",
 )
 
 
