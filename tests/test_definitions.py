@@ -182,11 +182,11 @@ def test_a_status_counts_by_its_code_whatever_system_a_record_gives(system: str)
 
 @pytest.mark.parametrize("edition", ["r4", "r5"])
 def test_each_code_that_an_extension_of_ours_may_hold_is_bound_to_a_value_set(edition: str) -> None:
-    folder = definitions_folder() / edition
-    unbound = []
-    for path in folder.glob("StructureDefinition-*.json"):
-        for element in json.loads(path.read_text("utf-8"))["differential"]["element"]:
-            if {"code": "code"} in element.get("type", ()) and "binding" not in element:
-                unbound.append((path.stem, element["id"]))
+    unbound = [
+        (path.stem, element["id"])
+        for path in (definitions_folder() / edition).glob("StructureDefinition-*.json")
+        for element in json.loads(path.read_text("utf-8"))["differential"]["element"]
+        if {"code": "code"} in element.get("type", ()) and "binding" not in element
+    ]
     # which holds the id of an action, not a word of any list
     assert unbound == [("StructureDefinition-ivig-yields-to", "Extension.value[x]")]

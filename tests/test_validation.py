@@ -70,6 +70,11 @@ def test_a_valid_example_raises_neither_that_rule_nor_another(path: Path) -> Non
     assert [finding for finding in findings if finding.severity != "information"] == []
 
 
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "invalid" / "fhirpath-syntax").glob("*.json")), ids=named)
+def test_what_is_no_fhirpath_is_not_reported_a_second_time_as_outside_our_grammar(path: Path) -> None:
+    assert "fhirpath-grammar" not in rules_in(path)
+
+
 def test_every_rule_has_a_pair_of_examples_or_a_test_of_its_own() -> None:
     for kind in ("valid", "invalid"):
         assert {path.name for path in (EXAMPLES / kind).iterdir()} | BY_TEST == set(RULES), kind

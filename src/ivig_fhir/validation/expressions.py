@@ -91,12 +91,23 @@ def function_exists(node: Node) -> Iterator[Fault]:
 @rule("fhirpath-grammar", on="Expression", elsewhere="warning")
 def expression_in_grammar(node: Node) -> Iterator[Fault]:
     """A condition is a sentence of the FHIRPath grammar that this module executes (docs/decisions/0003). Elsewhere
-    it may be good FHIRPath for another engine, so that there it is a warning."""
+    it may be good FHIRPath for another engine, so that there it is a warning. What is no FHIRPath at all is left to
+    fhirpath-syntax."""
     try:
         _tree(node)
     except NotInGrammar as refused:
+        if not _is_fhirpath(node):
+            return
         seen = f"{refused.seen} at character {refused.position} of {shortened(_fhirpath(node))}"
         yield node.fault("expression", seen=seen, allowed=refused.allowed, hint=refused.hint)
+
+
+def _is_fhirpath(node: Node) -> bool:
+    try:
+        read(_fhirpath(node))
+    except NotFhirPath:
+        return False
+    return True
 
 
 @rule("fhirpath-variable", on="Expression", elsewhere="warning")
