@@ -284,6 +284,27 @@ def test_a_unit_that_moves_to_another_topic_is_not_told_as_gone() -> None:
     assert [str(item) for item in compare(old, new).changes] == ["two: moved from a to b"]
 
 
+def test_what_an_input_reads_is_told_once_for_all_the_topics_that_read_it() -> None:
+    def plans(days: int) -> list[dict[str, Any]]:
+        reads = {"id": "done", "type": "Procedure", "dateFilter": [{"path": "performed", "valueDuration": days}]}
+        return [
+            {
+                "resourceType": "PlanDefinition",
+                "id": name,
+                "title": name,
+                "action": [{"id": f"{name}-card", "input": [reads]}],
+            }
+            for name in ("a", "b", "c")
+        ]
+
+    old, new = plans(30), plans(60)
+    (found,) = compare(Edition(R4, tuple(old)), Edition(R4, tuple(new))).changes
+    assert found.topics == ("a", "b", "c")
+    assert str(found).startswith("a-card, b-card, c-card: what %done reads: ")
+    (one,) = compare(Edition(R4, tuple(old)), Edition(R4, (old[0], new[1], old[2]))).changes
+    assert one.topics == ("b",)
+
+
 def test_a_new_code_system_is_told_once_and_not_code_by_code() -> None:
     plan = {"resourceType": "ValueSet", "id": "v", "url": "http://x.example/ValueSet/v"}
     system = {

@@ -185,10 +185,16 @@ def _by_name(subject: Subject) -> dict[tuple[str, str], Fact]:
 
 
 def _joined(changes: Iterable[Change]) -> list[Change]:
-    """The same sentence of several subjects of a topic as one."""
+    """The same sentence of several subjects of a topic as one; what an input reads, of all its topics as one."""
+    changes = list(changes)
+    reading: dict[str, set[str]] = {}
+    for item in changes:
+        if item.kind == model.READS:
+            reading.setdefault(item.sentence, set()).update(item.topics)
     found: dict[tuple[tuple[str, ...], str, str], tuple[str, ...]] = {}
     for item in changes:
-        key = (item.topics, item.kind, item.sentence)
+        topics = tuple(sorted(reading[item.sentence])) if item.kind == model.READS else item.topics
+        key = (topics, item.kind, item.sentence)
         found[key] = (*found.get(key, ()), *(name for name in item.subjects if name not in found.get(key, ())))
     return [Change(topics, kind, names, sentence) for (topics, kind, sentence), names in found.items()]
 
