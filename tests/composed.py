@@ -31,6 +31,11 @@ def differing(value_sets: list[Resource]) -> list[str]:
     return [item["id"] for item in value_sets if contained(item) != expanded(item["id"], composed)]
 
 
+def whole_systems(value_set: Resource) -> list[str]:
+    """The code systems that it includes whole: those to which only extensions bind."""
+    return [item["system"] for item in value_set["compose"]["include"] if "system" in item and "concept" not in item]
+
+
 def _own(value_set: Resource) -> list[Code]:
     included = value_set["compose"]["include"]
     return [(item["system"], concept["code"]) for item in included for concept in item.get("concept", ())]

@@ -8,7 +8,7 @@ import pytest
 
 from cases import Case
 from codes import code_cases, listed, table
-from composed import Resource, composition, contained, differing
+from composed import composition, contained, differing, whole_systems
 from conftest import Answers
 from expectations import holds
 from ivig_fhir.knowledge.content import Content
@@ -35,10 +35,6 @@ def test_a_value_set_of_a_whole_code_system_holds_each_of_its_codes(content: Con
         (url,) = whole_systems(item)
         system = content.definitions.read("CodeSystem", url.rpartition("/")[2])
         assert contained(item) == {(url, concept["code"]) for concept in system["concept"]}, item["id"]
-
-
-def whole_systems(value_set: Resource) -> list[str]:
-    return [item["system"] for item in value_set["compose"]["include"] if "system" in item and "concept" not in item]
 
 
 def test_no_code_of_the_content_is_without_its_case(content: Content) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from composed import Code, Composition, composition, contained, expanded
+from composed import Code, Composition, composition, contained, expanded, whole_systems
 
 Resource = dict[str, Any]
 Resources = dict[str, Resource]  # by file name
@@ -225,5 +225,6 @@ def lost_from_expansions(resources: Resources) -> Iterator[list[Resource]]:
 
 
 def value_sets(resources: Resources) -> list[Resource]:
-    """The value sets among the resources."""
-    return [item for item in resources.values() if item["resourceType"] == "ValueSet"]
+    """The value sets among the resources, but for those of whole code systems, which no plan reads."""
+    found = [item for item in resources.values() if item["resourceType"] == "ValueSet"]
+    return [item for item in found if not whole_systems(item)]
