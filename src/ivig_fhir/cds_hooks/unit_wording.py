@@ -20,7 +20,7 @@ def unit_text(finding: Finding, card: TopicCard, content: Content, questions: Ma
     if unit.kind == NOTICE:
         return unit.says
     if finding.applicability == CONDITIONAL:
-        numbers = ", ".join(f"({questions[item]})" for item in finding.missing)
+        numbers = ", ".join(f"({number})" for number in sorted(questions[item] for item in finding.missing))
         head = content.phrase(
             "unit-conditional", title=unit.title, direction=_direction(unit, content), questions=numbers
         )

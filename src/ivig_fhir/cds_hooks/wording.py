@@ -14,7 +14,7 @@ from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.unit_wording import stripped, unit_text
 from ivig_fhir.engine.apply import Because, Finding, Missing
-from ivig_fhir.fhir import reference_to
+from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Unit
 
@@ -117,19 +117,30 @@ def _sides(conflict: str, content: Content) -> tuple[frozenset[str], ...]:
 
 
 def _based_on(card: TopicCard, content: Content) -> str:
-    """Each resource once, with its date and the first criterion that it met; the patient's own data left out."""
-    facts: dict[str, str] = {}
+    """Each resource once, with its date: as the order in question, else by the first criterion that it leaves open,
+    else by the first that it meets; the patient's own data left out."""
+    facts: dict[str, list[Because]] = {}
+    weighed = {}
     for finding in card.findings:
         for because in finding.because:
             for resource in because.resources:
                 if resource.get("resourceType") != "Patient":
-                    reference, day = card.cited(resource)
-                    facts.setdefault(f"{reference} ({day})" if day else reference, criterion_text(because, content))
+                    facts.setdefault(_dated(resource, card), []).append(because)
         if finding.dose and not stripped(finding, card):
-            reference, day = card.cited(finding.dose.weight)
-            facts.setdefault(f"{reference} ({day})" if day else reference, content.phrase("weight-used"))
-    lines = [content.phrase("fact", criterion=criterion, reference=name) for name, criterion in facts.items()]
+            weighed[_dated(finding.dose.weight, card)] = content.phrase("weight-used")
+    said = {name: criterion_text(min(found, key=_telling), content) for name, found in facts.items()}
+    lines = [content.phrase("fact", criterion=text, reference=name) for name, text in (weighed | said).items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
+
+
+def _dated(resource: Resource, card: TopicCard) -> str:
+    reference, day = card.cited(resource)
+    return f"{reference} ({day})" if day else reference
+
+
+def _telling(because: Because) -> tuple[bool, bool]:
+    """What is open goes before what is met: a suspected disease is not to be read as a confirmed one."""
+    return (not because.occasion, because.settled)
 
 
 def _mapped(card: TopicCard, content: Content, setting: Setting) -> str:
@@ -143,8 +154,10 @@ def _mapped(card: TopicCard, content: Content, setting: Setting) -> str:
 
 
 def criterion_text(because: Because, content: Content) -> str:
-    """A criterion as the card names it; that an order is in question is said in the same words for all units."""
-    return content.phrase("order-in-question") if because.occasion else because.criterion
+    """A criterion as the card names it, said to be open if it is; an order in question in the same words throughout."""
+    if because.occasion:
+        return content.phrase("order-in-question")
+    return because.criterion if because.settled else content.phrase("fact-open", criterion=because.criterion)
 
 
 def _to_clear_up(questions: dict[Missing, int], content: Content) -> str:

@@ -29,6 +29,7 @@ class Because:
     criterion: str
     resources: tuple[Resource, ...]
     occasion: bool = False
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Finding:
         if self.applicability == SILENT:
             return ()
         return tuple(
-            Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION)
+            Because(criterion.reads, verdict.decided_by, criterion.id == OCCASION, verdict.truth is True)
             for criterion, verdict in self.verdicts
             if verdict.decided_by
         )
