@@ -129,7 +129,7 @@ def _based_on(card: TopicCard, content: Content) -> str:
         if finding.dose and not stripped(finding, card):
             weighed[_dated(finding.dose.weight, card)] = content.phrase("weight-used")
     said = {name: criterion_text(min(found, key=_telling), content) for name, found in facts.items()}
-    lines = [content.phrase("fact", criterion=text, reference=name) for name, text in (weighed | said).items()]
+    lines = [content.phrase("fact", criterion=text, reference=name) for name, text in (said | weighed).items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
 
 
