@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import groupby
 
 from ivig_fhir.cds_hooks.selection import CAUTION, NOTICE, POOR_RESPONSE, TopicCard
 from ivig_fhir.engine.apply import CONDITIONAL, Finding, Missing
@@ -52,12 +53,21 @@ def _direction(unit: Unit, content: Content) -> str:
 @lru_cache(maxsize=1024)
 def _always_said(unit: Unit, content: Content) -> tuple[str, ...]:
     """The lines of a unit whatever the record: ratings, its own sentence, newer evidence (first where it leads)."""
-    ratings = " · ".join(content.phrase("rating", source=item.source, wording=item.wording) for item in unit.ratings)
+    ratings = _ratings(unit, content)
     items = [content.newer[name] for name in unit.newer]
     leads = any(item.one("relation") in LEADING for item in items)
     newer = [_newer(item, content) for item in items]
     ordered = (ratings, *newer, unit.says) if leads else (ratings, unit.says, *newer)
     return tuple(f"- {line}" for line in ordered if line)
+
+
+def _ratings(unit: Unit, content: Content) -> str:
+    """The words of each source, in the unit's order; a source is named once for those that follow one another."""
+    sources = [
+        (source, ", ".join(content.phrase("quoted", wording=item.wording) for item in items))
+        for source, items in groupby(unit.ratings, key=lambda item: item.source)
+    ]
+    return " · ".join(content.phrase("rating", source=source, wordings=wordings) for source, wordings in sources)
 
 
 def _results(finding: Finding, content: Content) -> list[str]:

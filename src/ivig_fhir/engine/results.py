@@ -31,6 +31,6 @@ def _result(title: str, found: Resource, today: date) -> Result:
     day = printed_date(found)
     if found["resourceType"] == "Observation":
         return Result(title, printed_value(found), day)
-    whole = len(day) == len("2026-03-02")  # from a month or a year no days are counted
+    whole = len(day) == len("2026-03-02")  # from a month or a year no days are counted, nor to a day to come
     since = earliest_day(day) if whole else None
-    return Result(title, "", day, (today - since).days if since else None)
+    return Result(title, "", day, (today - since).days if since and since <= today else None)
