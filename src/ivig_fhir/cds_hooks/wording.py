@@ -14,6 +14,7 @@ from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.unit_wording import stripped, unit_text
 from ivig_fhir.engine.apply import Because, Finding, Missing
+from ivig_fhir.engine.results import allergy_words
 from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.plans import Unit
@@ -125,17 +126,20 @@ def _based_on(card: TopicCard, content: Content) -> str:
         for because in finding.because:
             for resource in because.resources:
                 if resource.get("resourceType") != "Patient":
-                    facts.setdefault(_dated(resource, card), []).append(because)
+                    facts.setdefault(_named(resource, card, content), []).append(because)
         if finding.dose and not stripped(finding, card):
-            weighed[_dated(finding.dose.weight, card)] = content.phrase("weight-used")
+            weighed[_named(finding.dose.weight, card, content)] = content.phrase("weight-used")
     said = {name: criterion_text(min(found, key=_telling), content) for name, found in facts.items()}
     lines = [content.phrase("fact", criterion=text, reference=name) for name, text in (said | weighed).items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
 
 
-def _dated(resource: Resource, card: TopicCard) -> str:
+def _named(resource: Resource, card: TopicCard, content: Content) -> str:
+    """The reference of a resource with its date; of an allergy with what was recorded, which no unit grades."""
     reference, day = card.cited(resource)
-    return f"{reference} ({day})" if day else reference
+    words = allergy_words(resource) if resource.get("resourceType") == "AllergyIntolerance" else ""
+    more = "; ".join(item for item in (day, words and content.phrase("as-recorded", words=words)) if item)
+    return f"{reference} ({more})" if more else reference
 
 
 def _telling(because: Because) -> tuple[bool, bool]:
