@@ -232,6 +232,20 @@ def app_with(folder: Path, text: str, clock: Any, content: Content) -> FlaskClie
     return create_app(Settings(public_url="https://cds.example.org", code_map=path), clock, content).test_client()
 
 
+@pytest.mark.parametrize("levels", [600, 3000])
+def test_a_record_nested_deeper_than_it_can_be_followed_is_refused(
+    clock: Any, content: Content, tmp_path: Path, levels: int
+) -> None:
+    """Python 3.11 does not read such JSON at all; later versions do, and the search for mapped codes stumbled."""
+    body = patients.request(patients.MMN)
+    body["prefetch"]["conditions"]["entry"][0]["resource"]["extension"] = "deep"
+    sent = json.dumps(body).replace('"deep"', '[{"a":' * levels + "1" + "}]" * levels)
+    mapped = app_with(tmp_path, rows("urn:oid:1.2.3.4,WT,http://loinc.org,29463-7"), clock, content)
+    refused = mapped.post("/cds-services/ivig-patient-view", data=sent, content_type="application/json")
+    assert refused.status_code == 400
+    assert refused.json["resourceType"] == "OperationOutcome"
+
+
 def test_a_code_of_the_site_is_read_through_its_map_and_the_card_says_so(
     client: FlaskClient, clock: Any, content: Content, tmp_path: Path
 ) -> None:

@@ -114,8 +114,8 @@ def test_a_finding_names_line_column_path_what_was_seen_and_what_is_allowed(tmp_
 
 
 def test_a_syntax_error_is_named_where_it_stands(tmp_path: Path) -> None:
-    (finding,) = found_in(write(tmp_path, "patient.json", '{"resourceType": "Patient",\n  "id": "p",\n}'))
-    assert (finding.rule, finding.line, finding.column) == ("json-syntax", 3, 1)
+    (finding,) = found_in(write(tmp_path, "patient.json", '{"resourceType": "Patient",\n  "id" "p"}'))
+    assert (finding.rule, finding.line, finding.column) == ("json-syntax", 2, 8)
 
 
 def test_a_repeated_key_is_named_where_it_stands_the_second_time(tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ def _answer_failure(failure: Exception) -> Response:
     """Every failure as an OperationOutcome; what is not ours to explain says nothing of its cause."""
     if isinstance(failure, HTTPException):
         failure = _of_http(failure)
+    if isinstance(failure, RecursionError):  # later versions of Python read JSON deeper than anybody can follow it
+        failure = problem("malformed", "body", "objects stand in one another too deep", "a CDS Hooks request")
     if not isinstance(failure, Problem):
         log.error("unexpected %s", type(failure).__name__)
         failure = problem("bug", "", "the request could not be answered because of a fault in the service")

@@ -9,6 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+class _Owned:
+    """A connection of one thread, closed with it: where the thread ends, or where nobody holds it any more."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection, self.process = connection, os.getpid()
+
+    def __del__(self) -> None:
+        if self.process == os.getpid():  # that of a parent is not ours to close
+            self.connection.close()
+
+
 class Connections:
     """Opened when a thread first needs one; one that was opened before a fork is never used."""
 
@@ -18,23 +29,20 @@ class Connections:
 
     def own(self) -> sqlite3.Connection:
         """The connection of this thread. Raises sqlite3.Error."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None or self._own.process != os.getpid():
-            connection = self._own.connection = self._connect()
-            self._own.process = os.getpid()
-        return connection
+        owned: _Owned | None = getattr(self._own, "connection", None)
+        if owned is None or owned.process != os.getpid():
+            owned = self._own.connection = _Owned(self._connect())
+        return owned.connection
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        connection = getattr(self._own, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._own.connection = None
+        self._own.connection = None
 
 
 def opened(path: Path, timeout: float, **pragmas: str) -> sqlite3.Connection:
     """A connection that commits each statement by itself, with these settings. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    # each is used by the thread that opened it, but whichever holds it last closes it
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     try:
         for name, value in pragmas.items():
             connection.execute(f"PRAGMA {name} = {value}")

@@ -17,6 +17,7 @@ from ivig_fhir.validation.rules import RULES, Check, layer
 
 rule = layer("json")
 
+MOST_DEPTH = 100
 UTF8_MARK = codecs.BOM_UTF8
 _OTHER_MARKS = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _NO_NUMBER = re.compile(r"\b(NaN|-?Infinity)\b")
@@ -51,15 +52,18 @@ def read(file: str, content: bytes, findings: list[Finding], first_line: int = 1
     flags: list[str] = []
     try:
         data = _parsed(text, flags)
+        too_deep = _deeper_than(data, MOST_DEPTH)
     except json.JSONDecodeError as error:
         line = error.lineno + first_line - 1
         findings.append(reported(not_json, file, _syntax(error), line=line, column=error.colno))
         return None
-    except RecursionError:
-        findings.append(reported(nested_too_deep, file, "objects within objects past what can be read"))
-        return None
+    except RecursionError:  # far deeper, in some versions of Python
+        data, too_deep = None, True
     except ValueError as error:
         findings.append(reported(not_a_number, file, f"a number that cannot be read: {error}"))
+        return None
+    if too_deep:
+        findings.append(reported(nested_too_deep, file, f"objects within objects past {MOST_DEPTH} levels"))
         return None
     document = Document(file, text, data, first_line=first_line, escapes="\\u00" in text)
     findings.extend(_flagged(document, flags))
@@ -78,6 +82,18 @@ def _parsed(text: str, flags: list[str]) -> Any:
         return Decimal("NaN")
 
     return json.loads(text, parse_float=Decimal, parse_constant=constant, object_pairs_hook=unique)
+
+
+def _deeper_than(data: Any, levels: int) -> bool:
+    """Whether objects and arrays stand in one another at more levels; level by level, however deep it goes."""
+    level = [data]
+    for _ in range(levels):
+        level = [value for item in level if isinstance(item, (dict, list)) for value in _held(item)]
+    return bool(level)
+
+
+def _held(item: dict[str, Any] | list[Any]) -> list[Any]:
+    return [value for value in (item.values() if isinstance(item, dict) else item) if isinstance(value, (dict, list))]
 
 
 def _flagged(document: Document, flags: list[str]) -> Iterator[Finding]:
