@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,12 @@ class _Owned:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.process = connection, os.getpid()
+        weakref.finalize(self, _close, connection, self.process)
 
-    def __del__(self) -> None:
-        if self.process == os.getpid():  # that of a parent is not ours to close
-            self.connection.close()
+
+def _close(connection: sqlite3.Connection, process: int) -> None:
+    if process == os.getpid():  # that of a parent is not ours to close
+        connection.close()
 
 
 class Connections:
