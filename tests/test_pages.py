@@ -111,6 +111,69 @@ def test_a_sentence_leads_to_its_statement_and_source_line_on_the_same_page(
             assert re.search(rf"{re.escape(statement.definition)} .{{0,80}}lines? {lines} of", shown), name
 
 
+def test_every_entry_of_the_map_says_in_words_what_it_is(site: FlaskClient, content: Content) -> None:
+    picture = text(site, "/guidance").partition('id="list"')[0]
+    entries = re.findall(r'<li class="entry".*?#([\w-]+)".*?<span class="about">(.*?)</span>', picture, re.DOTALL)
+    assert len(entries) == picture.count('<li class="entry"')
+    for name, about in entries:
+        assert unescape(about) == content.units[name].title
+
+
+def test_each_disease_is_a_link_before_the_map_and_leads_to_its_regimens(site: FlaskClient, content: Content) -> None:
+    html = text(site, "/guidance")
+    before = html.partition('<table class="map"')[0]
+    for plan in content.plans:
+        address = f"guidance/{slug(plan.title)}"
+        assert f'<a href="{address}">{plan.title}</a>' in before
+        assert (f'href="{address}#regimens"' in html) == ('id="regimens"' in text(site, f"/{address}"))
+    assert 'href="about#limits"' in before
+
+
+def test_a_topic_names_its_sources_and_what_they_are_worth_before_anything_else(
+    site: FlaskClient, content: Content
+) -> None:
+    for plan in content.plans:
+        shown = words(text(site, f"/guidance/{plan.topic}").partition("What the sources say</h2>")[0])
+        for name in {content.statements[name].one("source") for unit in plan.units for name in unit.statements}:
+            source = content.sources[name]
+            assert f"{name} {source.display} ({source.one('standing-says')})" in shown
+        for unit in plan.units:
+            assert unit.title in shown
+            for rating in unit.ratings:
+                assert f"{rating.source} “{rating.wording}”" in shown
+
+
+def test_what_a_recommendation_asks_is_folded_away_and_when_it_applies_is_not(site: FlaskClient) -> None:
+    unit = text(site, "/guidance/gbs").partition('id="gbs-child"')[2].partition("</article>")[0]
+    before, folded = unit.split('<details class="asks-for')
+    assert "younger than 18 years †" in before
+    assert "order-sign" not in before
+    assert "order-sign" in folded
+    assert "Date of birth" in folded
+
+
+def test_disagreements_of_safety_stand_first_and_those_of_wording_are_folded(site: FlaskClient) -> None:
+    html = text(site, "/guidance/gbs").partition('id="conflicts"')[2].partition("</section>")[0]
+    kinds = re.findall(r'<article class="conflict (\w+)"', html)
+    number = kinds.count("safety")
+    assert number > 1
+    assert set(kinds[:number]) == {"safety"}
+    shown, _, folded = html.partition("<details")
+    assert set(re.findall(r'<article class="conflict (\w+)"', shown)) == {"safety", "clinical"}
+    assert set(re.findall(r'<article class="conflict (\w+)"', folded)) <= {"editorial", "provenance"}
+
+
+def test_neighbouring_lines_are_a_range(site: FlaskClient) -> None:
+    html = words(text(site, "/statements"))
+    assert "lines 43–84" in html
+    assert "lines 130, 132, 134" in html
+
+
+def test_a_figure_is_not_said_twice(site: FlaskClient) -> None:
+    part = words(text(site, "/guidance/gbs").partition('id="figures"')[2].partition("</section>")[0])
+    assert part.count("2 g/kg") == 1
+
+
 # --- everything comes from the definitions
 
 

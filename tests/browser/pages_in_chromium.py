@@ -162,6 +162,28 @@ def test_an_entry_of_the_map_tells_its_words_to_mouse_and_keyboard(visit: Visit)
     expect(tip).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [840, 1024, 1280])
+def test_no_entry_of_the_map_runs_out_of_its_cell(visit: Visit, width: int) -> None:
+    page = visit.to("/guidance")
+    page.set_viewport_size({"width": width, "height": 900})
+    out = page.evaluate(
+        """[...document.querySelectorAll('.map td .chip, .map td .about')]
+        .filter(part => part.getBoundingClientRect().right > part.closest('td').getBoundingClientRect().right)
+        .map(part => part.textContent)"""
+    )
+    assert out == []
+
+
+def test_a_disease_is_found_and_its_sources_named_on_the_first_screen_of_a_phone(visit: Visit) -> None:
+    page = visit.to("/guidance")
+    page.set_viewport_size({"width": 390, "height": 844})
+    link = page.get_by_role("navigation", name="Find a disease").get_by_role("link", name="CIDP")
+    expect(link).to_be_in_viewport()
+    link.click()
+    expect(page.locator("p.key")).to_contain_text("retired; successor")
+    expect(page.locator("p.key strong")).to_be_in_viewport()
+
+
 def test_the_map_reads_without_colour(visit: Visit) -> None:
     page = visit.to("/guidance")
     for direction, shape, letter in (("for", "circle", "F"), ("against", "octagon", "A")):
@@ -191,7 +213,6 @@ def test_the_reader_chooses_the_wording(visit: Visit) -> None:
 
 def test_the_printed_sheet_has_no_furniture(visit: Visit) -> None:
     page = visit.to("/guidance/multifocal-motor-neuropathy")
-    page.locator("article#mmn-ivig details.when > summary").click()
     page.emulate_media(media="print")
     for hidden in (
         "header.site nav",
@@ -203,8 +224,8 @@ def test_the_printed_sheet_has_no_furniture(visit: Visit) -> None:
     ):
         expect(page.locator(hidden)).to_be_hidden()
     expect(page.locator("article#mmn-ivig")).to_be_visible()
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    expect(page.locator("article#mmn-ivig details.when li").first).to_be_visible()
+    expect(page.locator("article#mmn-ivig p.when").first).to_be_visible()
+    expect(page.locator("article#mmn-ivig details.asks-for")).to_be_hidden()
     folder = os.environ.get("SCREENSHOTS")
     if folder:
         page.pdf(path=f"{folder}/print.pdf")
@@ -230,6 +251,14 @@ def test_regimens_print_whole_and_marked_as_unreviewed(visit: Visit) -> None:
 def test_a_link_into_a_closed_part_opens_it(visit: Visit) -> None:
     page = visit.to("/guidance/myasthenia-gravis#codes-mg")
     expect(page.locator("details#codes-mg table")).to_be_visible()
+
+
+def test_a_link_to_a_disagreement_of_wording_opens_it(visit: Visit) -> None:
+    page = visit.to("/guidance/multifocal-motor-neuropathy")
+    place = page.locator("article[id='X-36']")
+    expect(place).to_be_hidden()
+    page.locator("article#mmn-ivig ul.differs").get_by_role("link", name="X-36").click()
+    expect(place).to_be_in_viewport()
 
 
 def test_the_statements_can_be_filtered(visit: Visit) -> None:

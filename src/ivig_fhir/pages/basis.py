@@ -32,11 +32,23 @@ class Statement:
     id: str
     text: str
     source: Source
-    lines: str
+    lines: tuple[int, ...]
     kind: str
     strength: str
     cites: str
     not_encoded: str
+
+    @property
+    def place(self) -> str:
+        """Its lines in the source, neighbours as a range: 'line 7', 'lines 5–8, 12'."""
+        runs: list[list[int]] = []
+        for line in self.lines:
+            if runs and line == runs[-1][-1] + 1:
+                runs[-1].append(line)
+            else:
+                runs.append([line])
+        told = [f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+        return f"{'line' if len(self.lines) == 1 else 'lines'} {', '.join(told)}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ def statement(name: str, content: Content) -> Statement:
         name,
         word.definition,
         source(word.one("source"), content),
-        ", ".join(word.properties.get("lines", ())),
+        tuple(int(line) for text in word.properties.get("lines", ()) for line in text.split(",")),
         word.one("kind"),
         word.one("strength"),
         ", ".join(word.properties.get("cites", ())),

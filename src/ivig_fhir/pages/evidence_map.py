@@ -7,7 +7,7 @@ An intervention that more than one unit speaks of has a column; "IVIG maintenanc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ivig_fhir.cds_hooks.context import PATIENT
@@ -15,27 +15,21 @@ from ivig_fhir.cds_hooks.selection import CAUTION, NOTICE
 from ivig_fhir.knowledge.plans import Plan, Unit
 from ivig_fhir.pages.marks import Mark, legend
 from ivig_fhir.pages.publication import Publication
+from ivig_fhir.pages.topics import regimens
 from ivig_fhir.pages.units import Rating, UnitView, unit_view
 
 OTHER = ""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A unit in a cell; `about` says what of the column's intervention it speaks of, where that is narrower."""
-
-    view: UnitView
-    about: str
-
-
-@dataclass(frozen=True)
 class Row:
-    """A topic: one list of entries per column."""
+    """A topic: one list of units per column, and what else its page has."""
 
     plan: Plan
-    cells: tuple[tuple[Entry, ...], ...]
+    cells: tuple[tuple[UnitView, ...], ...]
     conflicts: int
     newer: int
+    regimens: bool
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def evidence_map(publication: Publication) -> EvidenceMap:
 
 def _grades(rows: list[Row]) -> Iterator[Rating]:
     """One rating of each source and grade, the highest grade first."""
-    views = [entry.view for row in rows for cell in row.cells for entry in cell]
+    views = [view for row in rows for cell in row.cells for view in cell]
     found = {(item.source.id, -item.bars): item for view in reversed(views) for item in view.ratings if item.bars}
     yield from (found[key] for key in sorted(found))
 
@@ -85,29 +79,28 @@ def _columns(units: list[Unit]) -> tuple[str, ...]:
     often = [part for part, number in counts.items() if number > 1]
     names = [part for part in often if not any(part != other and part.startswith(f"{other} ") for other in often)]
     names.sort(key=lambda part: -counts[part])
-    left = any(_place(unit.intervention, tuple(names)) == [(OTHER, unit.intervention)] for unit in units)
+    left = any(OTHER in _places(unit.intervention, names) for unit in units)
     return (*names, OTHER) if left else tuple(names)
 
 
-def _place(intervention: str, columns: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(column, what of it) of an intervention."""
-    found = []
-    for part in _parts(intervention):
-        column = next((name for name in columns if name and (part == name or part.startswith(f"{name} "))), None)
-        if column is not None:
-            found.append((column, part.removeprefix(column).strip()))
-    return found or [(OTHER, intervention)]
+def _places(intervention: str, columns: Sequence[str]) -> list[str]:
+    """The columns of an intervention."""
+    known = [name for name in columns if name]
+    parts = _parts(intervention)
+    found = [name for part in parts for name in known if part == name or part.startswith(f"{name} ")]
+    return list(dict.fromkeys(found)) or [OTHER]
 
 
 def _row(plan: Plan, units: list[Unit], columns: tuple[str, ...], publication: Publication) -> Row:
-    cells: dict[str, list[Entry]] = {name: [] for name in columns}
+    cells: dict[str, list[UnitView]] = {name: [] for name in columns}
     for unit in units:
         view = unit_view(unit, publication)
-        for column, about in _place(unit.intervention, columns):
-            cells[column].append(Entry(view, about))
+        for column in _places(unit.intervention, columns):
+            cells[column].append(view)
     return Row(
         plan,
         tuple(tuple(cells[name]) for name in columns),
         len({name for unit in units for name in unit.conflicts}),
         len({name for unit in units for name in unit.newer}),
+        bool(regimens(plan, publication)),
     )

@@ -18,6 +18,7 @@ from ivig_fhir.pages.resources import Entry, behind
 from ivig_fhir.pages.units import UnitView, unit_view
 
 REGIMENS = "ivig-regimen"  # the code system
+SAFETY, MINOR = "safety", ("editorial", "provenance")  # classes of conflict
 
 _Item = TypeVar("_Item", basis.Conflict, basis.Newer, basis.Statement)
 
@@ -50,6 +51,17 @@ class TopicPage:
     regimens: tuple[Word, ...]
 
     @property
+    def disagreements(self) -> list[basis.Conflict]:
+        """The disagreements that bear on treatment, those of safety first."""
+        found = [item for item in self.conflicts if item.kind not in MINOR]
+        return sorted(found, key=lambda item: item.kind != SAFETY)
+
+    @property
+    def quibbles(self) -> list[basis.Conflict]:
+        """The disagreements of wording and provenance."""
+        return [item for item in self.conflicts if item.kind in MINOR]
+
+    @property
     def figures(self) -> list[UnitView]:
         """The units that state figures."""
         return [view for view in self.units if view.figures or view.unit.amount]
@@ -66,13 +78,18 @@ def standing(resource: Resource) -> Standing:
     )
 
 
+def regimens(plan: Plan, publication: Publication) -> tuple[Word, ...]:
+    """What labels and guidelines print on a topic, from outside the sources."""
+    return tuple(word for word in publication.words(REGIMENS) if plan.topic in word.properties.get("topic", ()))
+
+
 def topic_page(plan: Plan, publication: Publication) -> TopicPage:
     """The page for a professional."""
     content = publication.content
     units = tuple(unit_view(unit, publication) for unit in plan.units)
     beside = tuple(unit_view(unit, publication) for unit in _beside(plan, publication))
     conflicts = _unique(item for view in (*units, *beside) for item in view.conflicts)  # a card names them all
-    regimens = tuple(word for word in publication.words(REGIMENS) if plan.topic in word.properties.get("topic", ()))
+    elsewhere = regimens(plan, publication)
     statements = _unique(
         [item for view in (*units, *beside) for item in view.statements]
         + [item for conflict in conflicts for side in conflict.sides for item in side]
@@ -87,8 +104,8 @@ def topic_page(plan: Plan, publication: Publication) -> TopicPage:
         tuple(_unique(item for view in units for item in view.newer)),
         tuple(sorted(statements, key=lambda item: item.id)),
         tuple(value_sets(plan, publication)),
-        tuple(behind(plan, publication, (("CodeSystem", REGIMENS),) if regimens else ())),
-        regimens,
+        tuple(behind(plan, publication, (("CodeSystem", REGIMENS),) if elsewhere else ())),
+        elsewhere,
     )
 
 

@@ -72,6 +72,12 @@ class UnitView:
         return {item.source.id: item for item in found}
 
     @property
+    def states_amount_alone(self) -> bool:
+        """Whether it states an amount that no figure of its own repeats."""
+        amount = self.unit.amount
+        return amount is not None and (str(amount.value), amount.unit) not in {(f.value, f.unit) for f in self.figures}
+
+    @property
     def sources(self) -> list[basis.Source]:
         """The sources that it rests on, once each."""
         found = {item.source.id: item.source for item in self.statements}

@@ -17,14 +17,6 @@
   window.addEventListener("hashchange", reveal);
   reveal();
 
-  // On paper every recommendation says when it speaks, also where the reader had closed it.
-  const opened = [];
-  window.addEventListener("beforeprint", () => each("details.when:not([open])", (part) => {
-    opened.push(part);
-    part.open = true;
-  }));
-  window.addEventListener("afterprint", () => opened.splice(0).forEach((part) => { part.open = false; }));
-
   // Escape hides the remark of an entry without moving the focus.
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.body.classList.add("no-tips");
