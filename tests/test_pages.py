@@ -222,6 +222,12 @@ def test_a_patient_reads_patient_wording_alone(site: FlaskClient, content: Conte
     assert "weighing its benefit and its risk" in words(text(site, "/guidance/mg?reader=patient"))
 
 
+def test_a_patient_finds_the_way_back_to_the_subjects_for_patients(site: FlaskClient, content: Content) -> None:
+    for plan in content.plans:
+        links = Page(text(site, f"/guidance/{plan.topic}?reader=patient")).links
+        assert "../guidance?reader=patient" in links
+
+
 # --- the about page
 
 

@@ -32,6 +32,7 @@ from ivig_fhir.pages.playground import form_of
 from ivig_fhir.service.app import create_app
 from ivig_fhir.service.settings import Settings
 from live import serving
+from test_pages import words
 
 MARK = "Zyxwvut-4711"
 
@@ -236,12 +237,40 @@ def test_a_named_set_of_facts_can_be_added_and_shows_the_unit(site: FlaskClient)
     assert re.search(r'<details class="reason (applicable|conditional)" id="why-mg-modsev"', after)
 
 
+@pytest.mark.parametrize(("orders", "hook"), [("", "patient-view"), ("[]", "patient-view"), (None, "order-sign")])
+def test_a_pasted_bundle_needs_no_hook(orders: str | None, hook: str, site: FlaskClient) -> None:
+    values = fields(examples()["mmn-steroid"], hook="")
+    html = run(site, values | ({} if orders is None else {"orders": orders}))
+    assert f'<option value="{hook}" selected>' in html
+    assert f"/cds-services/ivig-{hook}" in html
+
+
+def test_reasons_are_told_in_words_of_the_clinic(site: FlaskClient, content: Content) -> None:
+    html = words(run(site, fields(examples()["mg-mild"])))
+    assert "problem: Myasthenia gravis without (acute) exacerbation" in html
+    assert f"Why: {content.units['mg-mild'].title}" in html
+    for state in ("applicable all that", "conditional something", "silent something"):
+        assert state in html
+    assert "Condition: Myasthenia" not in html
+
+
+def test_a_question_stands_once_beside_what_it_decides(site: FlaskClient, content: Content) -> None:
+    html = run(site, fields(examples()["mg-modsev"], at="2027-03-02"))
+    unit = unescape(html.partition('id="why-mg-modsev"')[2].partition('class="reason')[0])
+    (asked,) = {item.asks.fact for item in content.units["mg-modsev"].criteria if item.asks and item.asks.fact in unit}
+    assert unit.count(asked) == 1
+
+
+def test_the_playground_says_that_it_shows_a_draft(site: FlaskClient) -> None:
+    assert "not reviewed by a clinician" in words(site.get("/try").get_data(as_text=True).partition("<form")[0])
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
         ({"record": "{"}, "body: is no JSON"),
-        ({"record": ""}, "body: is no JSON"),
-        ({"hook": "", "record": '{"resourceType": "Bundle"}'}, "hook: is"),
+        ({"record": " "}, "record: is empty"),
+        ({"hook": "signing", "record": '{"resourceType": "Bundle"}'}, "hook: is"),
         ({"at": "soon"}, "at: is"),
         ({"orders": "{"}, "orders: is no JSON"),
         ({"topic": "gout"}, "topic: is"),

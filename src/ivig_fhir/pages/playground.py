@@ -7,10 +7,11 @@ from datetime import date
 from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION
+from ivig_fhir.cds_hooks.context import ORDER_HOOKS
 from ivig_fhir.cds_hooks.counterfactuals import Counterfactual
-from ivig_fhir.cds_hooks.discovery import PREFIX
+from ivig_fhir.cds_hooks.discovery import PREFIX, served_hooks
 from ivig_fhir.cds_hooks.explanation import Explained, Explanation, Step
-from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, orders_of, read_inquiry
+from ivig_fhir.cds_hooks.inquiries import ALLOWED, Asked, Inquiry, orders_of, read_inquiry
 from ivig_fhir.engine.apply import APPLICABLE, CONDITIONAL, SILENT
 from ivig_fhir.fhir import Resource, as_list, dumps, loads, reference_to
 from ivig_fhir.knowledge.content import Content
@@ -18,6 +19,7 @@ from ivig_fhir.knowledge.plans import Plan
 from ivig_fhir.pages.examples import Example
 from ivig_fhir.pages.marks import Mark, mark
 from ivig_fhir.pages.wording import Wording
+from ivig_fhir.problems import problem
 
 NOT_MET = "not met"
 
@@ -67,8 +69,19 @@ def with_facts(form: Form, facts: str) -> Form:
     return replace(form, record=dumps(record), orders=orders)
 
 
+def with_hook(form: Form, content: Content) -> Form:
+    """The form with an occasion where a Bundle leaves it open: by whether an order is drafted."""
+    drafted = bool(orders_of(form.orders))
+    fitting = [hook for hook in served_hooks(content) if (hook in ORDER_HOOKS) == drafted]
+    if form.hook or not fitting or _bundle(form) is None:
+        return form
+    return replace(form, hook=fitting[-1] if drafted else fitting[0])
+
+
 def inquiry_of(form: Form, today: date, content: Content) -> Inquiry:
     """The inquiry of a form. Raises Problem('malformed') and Problem('unusable')."""
+    if not form.record.strip():
+        raise problem("malformed", "record", "is empty", ALLOWED, "choose an example above to begin with")
     orders = orders_of(form.orders) if form.orders.strip() else None
     asked = Asked(form.hook, form.at, form.reader, form.topic, orders)
     return read_inquiry(form.record.encode(), asked, today, content)

@@ -13,6 +13,15 @@ from ivig_fhir.knowledge.terminology import Code, system_of
 from ivig_fhir.pages.codes import system_name
 
 _STATES = ("status", "clinicalStatus", "verificationStatus")
+_KINDS = {
+    "Condition": "problem",
+    "Observation": "finding",
+    "MedicationRequest": "medication order",
+    "MedicationStatement": "medication taken",
+    "ServiceRequest": "order",
+    "AllergyIntolerance": "allergy",
+    "Patient": "patient, born",
+}
 _CONCEPTS = ("code", "medicationCodeableConcept", "severity", "statusReason")
 MOST_CODES = 4
 
@@ -31,14 +40,14 @@ class Wording:
         }
 
     def fact(self, resource: Resource) -> str:
-        """A resource in a line: type, what, value, route, states, date."""
+        """A resource in a line: its kind, what, value, route, states, date."""
         parts = [text for name in _CONCEPTS for text in self._concept(resource.get(name))]
         parts += [text for item in as_list(resource.get("reasonCode")) for text in self._concept(item)]
         parts += [text for item in as_list(resource.get("dosageInstruction")) for text in self._route(item)]
         parts += list(_value(resource))
         states = [text for name in _STATES for text in _state(resource.get(name))]
         day = printed_date(resource)
-        return f"{resource.get('resourceType')}: " + ", ".join([*parts, *states, *([day] if day else [])])
+        return f"{_kind(resource.get('resourceType'))}: " + ", ".join([*parts, *states, *([day] if day else [])])
 
     def wants(self, requirement: Requirement) -> str:
         """A published DataRequirement in a line; made once."""
@@ -52,7 +61,7 @@ class Wording:
             parts.append(f"of the last {requirement.window[1]} days")
         if requirement.newest:
             parts.append("the newest")
-        return f"{requirement.type}: " + "; ".join(part for part in parts if part)
+        return f"{_kind(requirement.type)}: " + "; ".join(part for part in parts if part)
 
     def _filter(self, item: dict[str, Any]) -> str:
         named = []
@@ -80,6 +89,11 @@ class Wording:
     def _route(self, dosage: Any) -> Iterator[str]:
         if isinstance(dosage, dict):
             yield from self._concept(dosage.get("route"))
+
+
+def _kind(resource_type: Any) -> str:
+    """A type of resource in a word of the clinic."""
+    return _KINDS.get(str(resource_type), str(resource_type).lower())
 
 
 def _state(value: Any) -> Iterator[str]:

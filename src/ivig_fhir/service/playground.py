@@ -20,7 +20,7 @@ from ivig_fhir.cds_hooks.explanation import as_json, explain
 from ivig_fhir.cds_hooks.inquiries import Asked, Inquiry, read_inquiry
 from ivig_fhir.fhir import dumps
 from ivig_fhir.pages.examples import examples
-from ivig_fhir.pages.playground import Form, Outcome, form_of, inquiry_of, outcome, with_facts
+from ivig_fhir.pages.playground import Form, Outcome, form_of, inquiry_of, outcome, with_facts, with_hook
 from ivig_fhir.pages.rendering import Pages
 from ivig_fhir.pages.wording import Wording
 from ivig_fhir.problems import Problem, problem
@@ -60,7 +60,7 @@ def playground_blueprint(
         if form is None:
             return empty()
         try:
-            form = with_facts(form, sent.get("facts", ""))
+            form = with_hook(with_facts(form, sent.get("facts", "")), content)
             return _kept_nowhere(pages.playground(form, settings.public_url, run(form)))
         except Problem as stopped:
             issues = tuple(str(issue) for issue in stopped.outcome.issues)
