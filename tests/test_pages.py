@@ -163,6 +163,13 @@ def test_disagreements_of_safety_stand_first_and_those_of_wording_are_folded(sit
     assert set(re.findall(r'<article class="conflict (\w+)"', folded)) <= {"editorial", "provenance"}
 
 
+def test_a_condition_that_always_holds_reads_as_english(site: FlaskClient, content: Content) -> None:
+    for plan in content.plans:
+        shown = words(text(site, f"/guidance/{plan.topic}")).replace(" .", ".")
+        assert not re.search(r"(?i)(when|while)[: ]+always|always [;,]", shown), plan.topic
+    assert "<strong>Warns always</strong>." in text(site, "/guidance/hepatitis")
+
+
 def test_neighbouring_lines_are_a_range(site: FlaskClient) -> None:
     html = words(text(site, "/statements"))
     assert "lines 43–84" in html

@@ -174,6 +174,14 @@ def test_no_entry_of_the_map_runs_out_of_its_cell(visit: Visit, width: int) -> N
     assert out == []
 
 
+def test_the_words_of_an_entry_lead_where_its_mark_leads(visit: Visit) -> None:
+    page = visit.to("/guidance")
+    box = page.locator("li.entry", has=page.locator("a[href$='#mmn-steroid']")).locator(".about").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert page.url.endswith("#mmn-steroid")
+
+
 def test_a_disease_is_found_and_its_sources_named_on_the_first_screen_of_a_phone(visit: Visit) -> None:
     page = visit.to("/guidance")
     page.set_viewport_size({"width": 390, "height": 844})
