@@ -15,6 +15,7 @@ import pytest
 from cases import all_cases
 from conftest import ROOT
 from fhir_models import Resource, definitions, wrong
+from ivig_fhir.authoring.dating import younger
 from ivig_fhir.authoring.evidence import evidence
 from ivig_fhir.authoring.evidence_variables import evidence_variables
 from ivig_fhir.authoring.guidance import Figure, Guidance, Rating, Unit
@@ -516,3 +517,17 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
         yield value
     for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from objects(child)
+
+
+def test_evidence_is_called_newer_only_where_it_is_younger_than_the_work_behind_the_sources(guidance: Guidance) -> None:
+    newer = {name for name, item in guidance.newer.items() if younger(item, guidance)}
+    assert {"gbs-adult-class-i", "gbs-steroid-none", "gbs-steroid-combo-insufficient", "vasc-no-trial"} <= newer
+    same_year, older, undated = "gbs-pe-with-ivig", "mmn-steroid-confirmed", "not-only-after-failure"
+    assert newer.isdisjoint({same_year, older, undated, "gbs-pe-then-ivig", "gbs-steroid-combo-minor"})
+
+
+def test_no_publication_supersedes_the_sheet_of_2012_that_is_not_younger(guidance: Guidance) -> None:
+    superseding = [item for item in guidance.newer.values() if item.relation == "supersedes"]
+    of_the_sheet = [item for item in superseding if any(name.startswith("S2-") for name in item.about)]
+    assert of_the_sheet
+    assert [item.id for item in of_the_sheet if not younger(item, guidance)] == []

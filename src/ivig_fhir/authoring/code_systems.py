@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ivig_fhir.authoring.code_system import code_system, entry
+from ivig_fhir.authoring.dating import younger
 from ivig_fhir.authoring.evidence_base import Hint
 from ivig_fhir.authoring.guidance import Guidance
 from ivig_fhir.authoring.regimens import regimens
@@ -108,6 +109,7 @@ def _newer(guidance: Guidance) -> Resource:
                 warns=item.warns,
                 about=item.about,
                 year=max(origin.year for origin in origins),
+                younger="yes" if younger(item, guidance) else "",
                 citation=[origin.citation or origin.title for origin in origins],
                 url=[origin.url for origin in origins],
             )

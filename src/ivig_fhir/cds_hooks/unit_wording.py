@@ -83,8 +83,9 @@ def _results(finding: Finding, content: Content) -> list[str]:
 
 
 def _newer(word: Word, content: Content) -> str:
-    """Newer evidence in its own words; what was seen only in a secondary source says so."""
-    seen = "newer" if word.one("confidence") == PRIMARY else "newer-secondary"
+    """Evidence beside the sources, called newer only if it is; what was seen only in a secondary source says so."""
+    name = "newer" if word.one("younger") else "elsewhere"
+    seen = name if word.one("confidence") == PRIMARY else f"{name}-secondary"
     return content.phrase(seen, text=word.definition)
 
 

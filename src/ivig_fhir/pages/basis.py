@@ -53,7 +53,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Newer:
-    """Evidence younger than the sources, what it says of them, and what was read of it."""
+    """Evidence younger or stronger than the sources, what it says of them, and what was read of it."""
 
     id: str
     text: str
@@ -61,6 +61,7 @@ class Newer:
     relation: str
     confidence: str
     year: str
+    younger: bool
     links: tuple[tuple[str, str], ...]
     about: tuple[str, ...]
 
@@ -138,6 +139,7 @@ def newer(name: str, content: Content) -> Newer:
         word.one("relation"),
         word.one("confidence"),
         ", ".join(word.properties.get("year", ())),
+        bool(word.one("younger")),
         links,
         word.properties.get("about", ()),
     )

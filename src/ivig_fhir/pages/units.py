@@ -56,6 +56,11 @@ class UnitView:
     proposal: Proposal | None
 
     @property
+    def aged(self) -> str:
+        """What its evidence beside the sources is called: newer, if some of it is younger than they are."""
+        return "newer" if any(item.younger for item in self.newer) else "elsewhere"
+
+    @property
     def leading(self) -> list[basis.Newer]:
         """Newer evidence that contradicts or supersedes: it stands before what the source says."""
         return [item for item in self.newer if item.leads]

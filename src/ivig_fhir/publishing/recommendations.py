@@ -58,7 +58,8 @@ def _unit(unit: Unit, content: Content) -> Iterator[str]:
         yield f"- {name}: {content.statements[name].definition}"
     for name in unit.newer:
         word = content.newer[name]
-        yield f"- Newer ({word.one('relation')}, {word.one('confidence')}): {word.definition}"
+        name = "Newer" if word.one("younger") else "Elsewhere"
+        yield f"- {name} ({word.one('relation')}, {word.one('confidence')}): {word.definition}"
     for name in unit.conflicts:
         word = content.conflicts[name]
         yield f"- {name} ({word.one('class')}): {word.definition} *Handling:* {word.one('handling')}"
