@@ -77,7 +77,9 @@ class Responder:
         if not evaluation.cards:
             self._check_drafts(request, record, today)
         mapped = mapped_facts(record, self.content.code_map)
-        setting = Setting(request.reader, today.isoformat(), evaluation.not_evaluated, evaluation.not_used, mapped)
+        drafted = request.hook in ORDER_HOOKS
+        told = (evaluation.not_evaluated, evaluation.not_used)
+        setting = Setting(request.reader, today.isoformat(), *told, mapped, drafted)
         return Response(build_cards(list(evaluation.cards), self.content, request, setting, origin), evaluation)
 
     def evaluate(

@@ -84,9 +84,7 @@ def _card(item: TopicCard, content: Content, request: HookRequest, setting: Sett
         card["overrideReasons"] = [coding(system, word.code, word.display) for word in content.overrides.values()]
     card["links"] = [{"label": content.phrase("guidance-link"), "url": url, "type": "absolute"}]
     units = [
-        _recommendation(finding, item, content, setting.reader)
-        for finding in item.findings
-        if finding.unit.kind != NOTICE
+        _recommendation(finding, item, content, setting) for finding in item.findings if finding.unit.kind != NOTICE
     ]
     notices = [finding.unit.id for finding in item.findings if finding.unit.kind == NOTICE]
     body = {"recommendations": units} | ({"notices": notices} if notices else {})
@@ -107,9 +105,9 @@ def _header(plan: str, content: Content, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _recommendation(finding: Finding, card: TopicCard, content: Content, reader: str) -> dict[str, Any]:
+def _recommendation(finding: Finding, card: TopicCard, content: Content, setting: Setting) -> dict[str, Any]:
     unit = finding.unit
-    ratings, statements = _told(unit, content, reader)
+    ratings, statements = _told(unit, content, setting.reader)
     return {
         "id": unit.id,
         "kind": unit.kind,
@@ -121,7 +119,8 @@ def _recommendation(finding: Finding, card: TopicCard, content: Content, reader:
         "newer": list(unit.newer),
         "yieldsTo": card.outranking(unit),
         "because": [
-            {"reference": reference, "criterion": criterion_text(because, content)} | ({"date": day} if day else {})
+            {"reference": reference, "criterion": criterion_text(because, content, setting.drafted)}
+            | ({"date": day} if day else {})
             for because in finding.because
             for reference, day in map(card.cited, because.resources)
         ],

@@ -33,6 +33,7 @@ class Setting:
     mapped: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # reference -> codes read through the site's map
+    drafted: bool = True  # on an order hook; elsewhere a unit speaks of an order that runs
 
 
 def detail(card: TopicCard, content: Content, setting: Setting) -> str:
@@ -46,7 +47,7 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         _to_clear_up(questions, content),
         *(unit_text(finding, card, content, questions) for finding in card.findings),
         _conflicts(card.units, content),
-        _based_on(card, content),
+        _based_on(card, content, setting.drafted),
         _mapped(card, content, setting),
         _also(card, content),
         _silenced(card, content),
@@ -63,7 +64,10 @@ def headline(finding: Finding, content: Content) -> str:
 
 def _patient_detail(card: TopicCard, content: Content, setting: Setting) -> str:
     patients = frozenset(name for name, word in content.sources.items() if word.one("for-patients"))
+    told = [finding for finding in card.findings if finding.unit.kind != NOTICE]
     blocks = [_sources(card.units, content, patients), *(finding.unit.patient for finding in card.findings)]
+    if not all(finding.applies for finding in told):
+        blocks.insert(1, content.phrase("patient-open"))
     return "\n\n".join([*blocks, content.phrase("closing", date=setting.evaluated_on)])
 
 
@@ -117,7 +121,7 @@ def _sides(conflict: str, content: Content) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(side.split()) for side in content.conflicts[conflict].properties.get("side", ()))
 
 
-def _based_on(card: TopicCard, content: Content) -> str:
+def _based_on(card: TopicCard, content: Content, drafted: bool) -> str:
     """Each resource once, with its date: as the order in question, else by the first criterion that it leaves open,
     else by the first that it meets; the patient's own data left out."""
     facts: dict[str, list[Because]] = {}
@@ -129,7 +133,7 @@ def _based_on(card: TopicCard, content: Content) -> str:
                     facts.setdefault(_named(resource, card, content), []).append(because)
         if finding.dose and not stripped(finding, card):
             weighed[_named(finding.dose.weight, card, content)] = content.phrase("weight-used")
-    said = {name: criterion_text(min(found, key=_telling), content) for name, found in facts.items()}
+    said = {name: criterion_text(min(found, key=_telling), content, drafted) for name, found in facts.items()}
     lines = [content.phrase("fact", criterion=text, reference=name) for name, text in (said | weighed).items()]
     return content.phrase("based-on", facts="; ".join(lines)) if lines else ""
 
@@ -157,10 +161,11 @@ def _mapped(card: TopicCard, content: Content, setting: Setting) -> str:
     return content.phrase("mapped", codes="; ".join(codes)) if codes else ""
 
 
-def criterion_text(because: Because, content: Content) -> str:
-    """A criterion as the card names it, said to be open if it is; an order in question in the same words throughout."""
+def criterion_text(because: Because, content: Content, drafted: bool) -> str:
+    """A criterion as the card names it, said to be open if it is; the order that a unit speaks of, drafted or running,
+    in the same words throughout."""
     if because.occasion:
-        return content.phrase("order-in-question")
+        return content.phrase("order-in-question" if drafted else "order-running")
     return because.criterion if because.settled else content.phrase("fact-open", criterion=because.criterion)
 
 
