@@ -15,8 +15,15 @@ PRIMARY = "seen-in-primary"
 LEADING = ("contradicts", "supersedes")  # what newer evidence must do to stand before the source
 
 
-def unit_text(finding: Finding, card: TopicCard, content: Content, questions: Mapping[Missing, int]) -> str:
-    """What a card says of one unit; `questions`: the numbers of the facts that the card asks for."""
+def unit_text(
+    finding: Finding,
+    card: TopicCard,
+    content: Content,
+    questions: Mapping[Missing, int],
+    told: frozenset[str] = frozenset(),
+) -> str:
+    """What a card says of one unit; `questions`: the numbers of the facts that the card asks for; `told`: the newer
+    evidence that stands on the card already."""
     unit = finding.unit
     if unit.kind == NOTICE:
         return unit.says
@@ -38,7 +45,7 @@ def unit_text(finding: Finding, card: TopicCard, content: Content, questions: Ma
             )
         )
     more += [*_results(finding, content), *_above(unit, card, content)]
-    return "\n".join([head, *_always_said(unit, content), *(f"- {line}" for line in more)])
+    return "\n".join([head, *_always_said(unit, content, told & set(unit.newer)), *(f"- {line}" for line in more)])
 
 
 @lru_cache(maxsize=1024)
@@ -51,10 +58,10 @@ def _direction(unit: Unit, content: Content) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _always_said(unit: Unit, content: Content) -> tuple[str, ...]:
+def _always_said(unit: Unit, content: Content, told: frozenset[str]) -> tuple[str, ...]:
     """The lines of a unit whatever the record: ratings, its own sentence, newer evidence (first where it leads)."""
     ratings = _ratings(unit, content)
-    items = [content.newer[name] for name in unit.newer]
+    items = [content.newer[name] for name in unit.newer if name not in told]
     leads = any(item.one("relation") in LEADING for item in items)
     newer = [_newer(item, content) for item in items]
     ordered = (ratings, *newer, unit.says) if leads else (ratings, unit.says, *newer)

@@ -6,7 +6,7 @@ units; what the sources disagree on; what the units rest on in this record; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -45,7 +45,7 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         _sources(card.units, content),
         _not_evaluated(content, setting),
         _to_clear_up(questions, content),
-        *(unit_text(finding, card, content, questions) for finding in card.findings),
+        *(unit_text(finding, card, content, questions, told) for finding, told in _in_turn(card)),
         _conflicts(card.units, content),
         _based_on(card, content, setting.drafted),
         _mapped(card, content, setting),
@@ -54,6 +54,14 @@ def detail(card: TopicCard, content: Content, setting: Setting) -> str:
         content.phrase("closing", date=setting.evaluated_on),
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _in_turn(card: TopicCard) -> Iterator[tuple[Finding, frozenset[str]]]:
+    """Each finding of a card with the newer evidence that those before it have told: it is printed once."""
+    told: frozenset[str] = frozenset()
+    for finding in card.findings:
+        yield finding, told
+        told |= set(finding.unit.newer)
 
 
 def headline(finding: Finding, content: Content) -> str:
