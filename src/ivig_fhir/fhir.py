@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 Resource = dict[str, Any]
@@ -87,8 +88,7 @@ class RepeatedKey(ValueError):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise RepeatedKey(f"the key {', '.join(twice)} stands twice in one object")
     return result
 
@@ -119,9 +119,15 @@ def quoting_nothing(error: Exception) -> str:
 
 def _decimal(text: str) -> Decimal:
     """A number that is no integer; one of more digits or places than any measurement has is none (ValueError)."""
-    value = Decimal(text)
-    if len(text) > MOST_DIGITS or abs(value.adjusted()) > MOST_DIGITS:
-        raise ValueError(f"a number of more than {MOST_DIGITS} digits")
+    too_long = f"a number of more than {MOST_DIGITS} digits"
+    if len(text) > MOST_DIGITS:
+        raise ValueError(too_long)
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:  # an exponent beyond what a Decimal can hold
+        raise ValueError(too_long) from error
+    if abs(value.adjusted()) > MOST_DIGITS:
+        raise ValueError(too_long)
     return value
 
 

@@ -60,6 +60,23 @@ class Issue:
         return f"{text} [{self.rule}]" if self.rule else text
 
 
+MOST_ISSUES = 100
+
+
+class Issues(list[Issue]):
+    """Problems of one text as they are found; what has more than MOST_ISSUES is not read to its end.
+
+    A text of a few megabytes can hold a million things that are wrong: the answer would be a hundred times as long.
+    """
+
+    def append(self, found: Issue) -> None:
+        """Add one. Raises Problem('malformed') when there are too many."""
+        if len(self) == MOST_ISSUES:
+            more = Issue("", f"there are more than {MOST_ISSUES} problems; the others are not named")
+            raise Problem("malformed", Outcome((*self, more)))
+        super().append(found)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """All problems of one piece of work, in the order in which they were found."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from ivig_fhir.cds_hooks.cards import EXTENSION, Card
 from ivig_fhir.fhir import loads
-from ivig_fhir.problems import Issue, Outcome, Problem, problem
+from ivig_fhir.problems import Issue, Issues, Outcome, Problem, problem
 
 ACCEPTED, OVERRIDDEN = "accepted", "overridden"
 UNLISTED = "(unlisted)"  # a reason that is none of ours: its code may say anything
@@ -80,7 +80,7 @@ def shown_card(card: Card) -> ShownCard:
 def read_feedback(body: bytes, reasons: Collection[str]) -> tuple[Feedback, ...]:
     """The feedback of a call, batches included; `reasons` are the codes that our cards offer.
 
-    Raises Problem('malformed') with every place that is wrong (CH-81 … CH-86); then nothing of the batch counts.
+    Raises Problem('malformed') with the places that are wrong (CH-81 … CH-86); then nothing of the batch counts.
     """
     try:
         sent = loads(body)
@@ -89,7 +89,7 @@ def read_feedback(body: bytes, reasons: Collection[str]) -> tuple[Feedback, ...]
     items = sent.get("feedback") if isinstance(sent, dict) else None
     if not isinstance(items, list):
         raise problem("malformed", "feedback", "is absent or no list", '{"feedback": […]}')
-    issues: list[Issue] = []
+    issues = Issues()
     found = [_item(item, f"feedback[{number}]", reasons, issues) for number, item in enumerate(items)]
     if issues:
         raise Problem("malformed", Outcome(tuple(issues)))

@@ -15,7 +15,7 @@ from ivig_fhir.engine.record import PatientRecord, Subject, medications_of, read
 from ivig_fhir.fhir import Resource, as_list, loads, quoting_nothing
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.requirements import PrefetchKey
-from ivig_fhir.problems import Issue, Outcome, Problem, problem
+from ivig_fhir.problems import Issue, Issues, Outcome, Problem, problem
 
 _ERRORS = ("error", "fatal")
 
@@ -54,7 +54,7 @@ def request_of(request: Any, hook: str) -> HookRequest:
     """The same of a body that was read already. Raises Problem('malformed')."""
     if not isinstance(request, dict):
         raise problem("malformed", "body", f"is a {type(request).__name__}", "a CDS Hooks request as a JSON object")
-    issues: list[Issue] = []
+    issues = Issues()
     context = _object(request, "context", issues)
     _text(request, "hookInstance", issues)
     if request.get("hook") != hook:

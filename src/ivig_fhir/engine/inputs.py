@@ -9,7 +9,7 @@ from typing import Any
 
 from ivig_fhir.engine.codings import Door
 from ivig_fhir.engine.record import PatientRecord
-from ivig_fhir.fhir import Resource
+from ivig_fhir.fhir import Resource, compact
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.facts import Facts
 from ivig_fhir.knowledge.requirements import DATES, DRAFTS, CodeFilter, Requirement
@@ -139,11 +139,13 @@ def _newest(resources: list[Resource], path: str) -> list[Resource]:
     """The newest; several of one moment stand together, so that those which disagree decide nothing."""
     moments = [_moment(date_text(item, path)) for item in resources]
     last = max(moments)
-    found: list[Resource] = []
-    for item, moment in zip(resources, moments, strict=True):
-        if moment == last and item not in found:
-            found.append(item)
-    return found
+    found = [item for item, moment in zip(resources, moments, strict=True) if moment == last]
+    if len(found) == 1:
+        return found
+    same: dict[str, Resource] = {}  # by their text: to compare each with each takes minutes where there are many
+    for item in found:
+        same.setdefault(compact(item, by_name=True), item)
+    return list(same.values())
 
 
 def _moment(text: str) -> str:

@@ -219,8 +219,23 @@ def _children(parent: Any, keys: list[str]) -> Iterator[Any]:
                 yield value
 
 
+def _side(node: g.Node) -> _Items:
+    """One side of a comparison; what an input gives is looked up once, not for each item that is compared with it."""
+    find = _items(node)
+    if not (isinstance(node, g.Path) and isinstance(node.head, g.Variable)):
+        return find
+
+    def run(facts: Facts, _: _Item | None) -> list[_Item]:
+        found = facts.sides.get(find)
+        if found is None:
+            found = facts.sides[find] = find(facts, None)
+        return found
+
+    return run
+
+
 def _comparison(node: g.Compare) -> Closure:
-    left, right, op = _items(node.left), _items(node.right), node.op
+    left, right, op = _side(node.left), _side(node.right), node.op
 
     def run(facts: Facts, item: _Item | None) -> Verdict:
         lefts, rights = left(facts, item), right(facts, item)

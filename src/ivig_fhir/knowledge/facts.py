@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ivig_fhir.fhir import Resource
 
@@ -26,6 +26,7 @@ class Facts:
     unavailable: frozenset[str]
     today: date
     memo: dict[str, Verdict] = field(default_factory=dict, init=False, compare=False, repr=False)
+    sides: dict[object, list[Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def touched(self) -> frozenset[str]:
