@@ -14,6 +14,7 @@ from ivig_fhir.cds_hooks.context import PATIENT
 from ivig_fhir.cds_hooks.selection import NOTICE, TopicCard
 from ivig_fhir.cds_hooks.unit_wording import stripped, unit_text
 from ivig_fhir.engine.apply import Because, Finding, Missing
+from ivig_fhir.engine.plain_text import plain
 from ivig_fhir.engine.results import allergy_words
 from ivig_fhir.fhir import Resource, reference_to
 from ivig_fhir.knowledge.content import Content
@@ -95,7 +96,7 @@ def _not_evaluated(content: Content, setting: Setting) -> str:
     if setting.not_evaluated:
         blocks.append(content.phrase("not-evaluated", keys=", ".join(setting.not_evaluated)))
     if setting.not_used:
-        blocks.append(content.phrase("data-not-used", reasons="; ".join(setting.not_used)))
+        blocks.append(content.phrase("data-not-used", reasons=plain("; ".join(setting.not_used))))
     return "\n\n".join(blocks)
 
 
@@ -151,7 +152,7 @@ def _named(resource: Resource, card: TopicCard, content: Content) -> str:
     reference, day = card.cited(resource)
     words = allergy_words(resource) if resource.get("resourceType") == "AllergyIntolerance" else ""
     more = "; ".join(item for item in (day, words and content.phrase("as-recorded", words=words)) if item)
-    return f"{reference} ({more})" if more else reference
+    return f"{plain(reference)} ({more})" if more else plain(reference)
 
 
 def _telling(because: Because) -> tuple[bool, bool]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ivig_fhir.engine.inputs import date_text, printed_date
+from ivig_fhir.engine.plain_text import plain
 from ivig_fhir.fhir import Resource, extension_value
 from ivig_fhir.knowledge.content import Content
 from ivig_fhir.knowledge.facts import Facts
@@ -81,4 +82,4 @@ def _printed(value: Decimal) -> str:
 def _seen(quantity: Any) -> str:
     if not isinstance(quantity, dict):
         return "no quantity"
-    return f"{quantity.get('value')} {quantity.get('unit') or quantity.get('code') or 'without unit'}"
+    return plain(f"{quantity.get('value')} {quantity.get('unit') or quantity.get('code') or 'without unit'}")

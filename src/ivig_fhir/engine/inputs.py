@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ivig_fhir.engine.codings import Door
+from ivig_fhir.engine.plain_text import plain
 from ivig_fhir.engine.record import PatientRecord
 from ivig_fhir.fhir import Resource, compact
 from ivig_fhir.knowledge.content import Content
@@ -184,7 +185,7 @@ def printed_date(resource: Resource) -> str:
     for path in DATES.get(resource.get("resourceType", ""), ()):
         text = date_text(resource, path)
         if text:
-            return text[:10]
+            return plain(text[:10])
     return ""
 
 
@@ -193,8 +194,8 @@ def printed_value(resource: Resource) -> str:
     quantity = resource.get("valueQuantity")
     if isinstance(quantity, dict) and "value" in quantity:
         parts = (quantity.get("comparator"), quantity["value"], quantity.get("unit") or quantity.get("code"))
-        return " ".join(str(part) for part in parts if part is not None)
-    return " ".join(str(resource.get("valueInteger", resource.get("valueString", ""))).split())[:40]
+        return plain(" ".join(str(part) for part in parts if part is not None))
+    return plain(str(resource.get("valueInteger", resource.get("valueString", ""))))[:40]
 
 
 def earliest_day(text: str) -> date | None:
