@@ -133,6 +133,7 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "not yet valid": {"nbf": NOW + 600},
     "ch-101 living longer than an hour": {"exp": NOW + 7300},
     "exp as text": {"exp": str(NOW + 300)},
+    "iat beyond any number": {"exp": NOW + 300.5, "iat": -(10**400)},
     "iat as truth": {"iat": True},
 }
 
@@ -175,6 +176,10 @@ def test_ch_98_the_configured_jku_may_be_named(client: FlaskClient, keys: web.We
 def test_ch_93_a_token_without_a_signature_is_refused(client: FlaskClient) -> None:
     for algorithm in ("none", "None", "ES384"):
         assert_refused(call(client, tokens.unsigned({"alg": algorithm, "typ": "JWT", "kid": "es"}, claims())))
+
+
+def test_a_token_that_names_no_algorithm_is_refused(client: FlaskClient) -> None:
+    assert_refused(call(client, tokens.unsigned({"typ": "JWT", "kid": "es"}, claims())))
 
 
 def test_ch_94_a_public_key_is_not_taken_for_a_shared_secret(client: FlaskClient) -> None:

@@ -55,7 +55,7 @@ class Gate:
             _refuse("no token")
         issuer, header = self._claimed(token)
         key = self._keys[issuer.name].key(header["kid"])
-        if key is None or key.algorithm != header["alg"] or key.algorithm not in issuer.algorithms:
+        if key is None or key.algorithm != header.get("alg") or key.algorithm not in issuer.algorithms:
             _refuse("no such key", issuer)
         try:
             claims = _TOKENS.decode(
@@ -98,7 +98,7 @@ class Gate:
         times = [claims[name] for name in ("exp", "iat", "nbf") if name in claims]
         if not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in times):
             _refuse("times", issuer)
-        if claims["exp"] - claims["iat"] > LONGEST_LIFE:
+        if claims["iat"] < claims["exp"] - LONGEST_LIFE:  # no difference of the two: an integer may be beyond any float
             _refuse("lifetime", issuer)
         if issuer.tenants and claims.get("tenant") not in issuer.tenants:
             _refuse("tenant", issuer)
