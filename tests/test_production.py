@@ -201,6 +201,28 @@ def test_a_request_that_never_comes_to_its_end_is_cut_off(server: Live, wire: Wi
     assert wire.post(SERVICE, data=GOOD, content_type="application/json").status_code == 200
 
 
+def test_clients_that_do_not_take_their_answers_hold_no_thread_for_ever(tmp_path: Path) -> None:
+    """Each asks for more than the buffers between hold, and reads nothing."""
+    asked = b"GET /definitions/r4/PlanDefinition-gbs.json HTTP/1.1\r\nHost: x\r\n\r\n" * 60
+    environment = {"IVIG_FHIR_RECEIVE_SECONDS": "0.5", "IVIG_FHIR_DEADLINE_SECONDS": "0.5"}
+    with serving(tmp_path / "log", environment, ("--workers", "1", "--threads", "1")) as server:
+        opened = socket.socket()
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with opened, httpx.Client(base_url=server.url, trust_env=False) as client:
+            opened.connect(("127.0.0.1", server.port))
+            opened.sendall(asked)
+            until(lambda: not _answers(client))
+            assert client.get("/healthz", timeout=PATIENCE).status_code == 200
+            assert "rror" not in server.said()
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz", timeout=0.2).status_code == 200
+    except httpx.TimeoutException:
+        return False
+
+
 # --- the end
 
 

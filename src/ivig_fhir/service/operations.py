@@ -32,7 +32,8 @@ REQUEST_ID = "X-Request-Id"
 _USABLE_ID = re.compile(r"[0-9A-Fa-f-]{8,36}")  # uuid or trace id: text that could be a name or a number is replaced
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")  # another one is a word of the caller
 PROBES = ("/healthz", "/readyz", "/metrics")
-MAX_IN_FLIGHT, RECEIVE_SECONDS = "MAX_IN_FLIGHT", "RECEIVE_SECONDS"  # in app.config, for the worker
+# in app.config, for the worker
+MAX_IN_FLIGHT, RECEIVE_SECONDS, ANSWER_SECONDS = "MAX_IN_FLIGHT", "RECEIVE_SECONDS", "ANSWER_SECONDS"
 # in the WSGI environment, from the worker: when the first byte came (monotonic seconds); too much is there already
 ARRIVED, REFUSE = "ivig_fhir.arrived", "ivig_fhir.refuse"
 
@@ -78,6 +79,7 @@ def observe(app: Flask, content: Content, metrics: Metrics, settings: Settings) 
     slots = threading.BoundedSemaphore(settings.max_in_flight)
     app.config[MAX_IN_FLIGHT] = settings.max_in_flight
     app.config[RECEIVE_SECONDS] = settings.receive_seconds
+    app.config[ANSWER_SECONDS] = settings.deadline_seconds + settings.receive_seconds
 
     @app.before_request
     def enter() -> None:

@@ -1,16 +1,17 @@
 """gunicorn's threaded worker with an end to waiting: `--worker-class ivig_fhir.service.worker.Worker`.
 
-As it is, gunicorn queues what its threads cannot take, however much that is, gives a connection on which nothing
-has come a thread for five seconds, waits for the rest of a request for ever, and stops accepting for two seconds when
-a client does not close its side. Here a thread begins when the first byte is there, that moment is told to the
-application, what is too much is refused at once (503), a request of which a part is still missing after some seconds
-is cut off, and threads of their own wait for clients to close. Parts of gunicorn are overridden that it does not
-document: the reason for its upper bound in pyproject.toml.
+As it is, gunicorn queues what its threads cannot take, however much that is, gives a connection on which nothing has
+come a thread for five seconds, waits for the rest of a request for ever, and stops accepting for two seconds when a
+client does not close its side. Here a thread begins when the first byte is there, that moment is told to the
+application, what is too much is refused at once (503), a request of which a part is still missing after some seconds is
+cut off, and so is a client that does not take its answer, and threads of their own wait for clients to close. Parts of
+gunicorn are overridden that it does not document: the reason for its upper bound in pyproject.toml.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import ssl
 import threading
@@ -27,7 +28,7 @@ from gunicorn.workers import gthread
 
 from ivig_fhir.fhir import dumps
 from ivig_fhir.problems import operation_outcome, problem
-from ivig_fhir.service.operations import ARRIVED, MAX_IN_FLIGHT, RECEIVE_SECONDS, REFUSE
+from ivig_fhir.service.operations import ANSWER_SECONDS, ARRIVED, MAX_IN_FLIGHT, RECEIVE_SECONDS, REFUSE
 
 REFUSING_THREADS = CLOSING_THREADS = 2
 LINGER_SECONDS, LINGER_BYTES = 0.5, 10_000_000  # what a client may still send while it reads its answer
@@ -59,6 +60,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         config: dict[str, Any] = getattr(application, "config", {})  # a Flask application has one
         self._limit: int = config.get(MAX_IN_FLIGHT, self.cfg.worker_connections)
         self._receive: float = config.get(RECEIVE_SECONDS, self.cfg.timeout)
+        self._answer: float = config.get(ANSWER_SECONDS, self.cfg.timeout)
 
         def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             conn = self._own.conn
@@ -77,7 +79,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             nothing.set_result(gthread._DEFER)
             super().finish_request(conn, nothing)
             return
-        conn.arrived = time.monotonic()
+        conn.arrived, conn.begun = time.monotonic(), math.inf
         conn.refuse = sum(not other.refuse for other in self._held) >= self._limit
         self._held.add(conn)
         job = (self._refusing if conn.refuse else self.tpool).submit(self.handle, conn)
@@ -103,7 +105,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: Any) -> Any:
         """See gunicorn: in a thread."""
-        self._own.conn = conn
+        self._own.conn, conn.begun = conn, time.monotonic()
         return super().handle(conn)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:  # noqa: ARG002
@@ -118,10 +120,14 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             util.write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def murder_pending(self) -> None:
-        """See gunicorn: every second. What should have arrived by now does not any more."""
+        """See gunicorn: every second. What should have arrived by now does not any more.
+
+        Nor does a thread wait for ever for a client that does not read its answer.
+        """
         super().murder_pending()
         latest = time.monotonic() - self._receive
         for conn in [item for item in self._held if item.arrived < latest]:
             with suppress(OSError):  # closed meanwhile
                 # not SSLSocket.shutdown: that would go on in plain text. The answer, if one is due, can still be sent
-                socket.socket.shutdown(conn.sock, socket.SHUT_RD)
+                over = conn.begun < latest - self._answer
+                socket.socket.shutdown(conn.sock, socket.SHUT_RDWR if over else socket.SHUT_RD)
