@@ -109,6 +109,18 @@ def test_metrics_count_requests_cards_and_units_in_the_text_format(content: Cont
         assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [0-9.e+-]+', line), line
 
 
+def test_cards_and_refusals_are_kept_in_no_cache_and_taken_for_no_other_type(client: FlaskClient) -> None:
+    answers = [
+        client.post(SERVICE, json=patients.request(MMN)),
+        client.post(SERVICE, data="{", content_type="application/json"),
+        client.get("/nowhere"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 404]
+    for answer in answers:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_what_other_processes_count_is_in_the_sum_also_when_they_are_gone_and_others_take_their_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -189,6 +201,31 @@ def test_beyond_the_limit_requests_are_refused_at_once_and_probes_are_not(
         first.join(10)
     assert found == [200]
     assert [app.test_client().get("/cds-services").status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_who_waits_beyond_the_deadline_for_one_that_computes_long_is_refused(
+    content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(Settings(deadline_seconds=0.3), content=content)
+    inside, go = threading.Event(), threading.Event()
+
+    def held(*given: Any) -> Any:
+        inside.set()
+        assert go.wait(10)
+        return original(*given)
+
+    original = routes.read_request
+    monkeypatch.setattr(routes, "read_request", held)
+    first = threading.Thread(target=lambda: app.test_client().post(SERVICE, json=patients.request(MMN)))
+    first.start()
+    try:
+        assert inside.wait(10)
+        refused = app.test_client().post(SERVICE, json=patients.request(MMN))
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    finally:
+        go.set()
+        first.join(10)
+    assert app.test_client().post(SERVICE, json=patients.request(MMN)).status_code == 200
 
 
 # --- nothing of the patient

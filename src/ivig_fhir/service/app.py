@@ -76,6 +76,7 @@ def create_app(
     observe(app, content, shown.metrics, settings)
     require_tls(app, settings)
     app.before_request(_start)
+    app.after_request(_kept_nowhere)
     allow_origins(app, settings.cors_origins)
     _guard(app, gate, settings)
     app.register_blueprint(hooks_blueprint(service))
@@ -116,6 +117,13 @@ def _tls(settings: Settings) -> SSLContext:
 
 def _start() -> None:
     g.issuer = ""
+
+
+def _kept_nowhere(response: Response) -> Response:
+    """Cards tell of a patient: what says nothing else of caches is kept in none, and is taken for no other type."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
 
 
 def _guard(app: Flask, gate: Gate | None, settings: Settings) -> None:

@@ -39,11 +39,11 @@ class Service:
 
     def answer(self, body: bytes, hook: str, origin: Origin, started: float) -> dict[str, Any]:
         """The cards for a request body that began to arrive at `started` (monotonic). Raises Problem."""
-        with self.turn:
+        deadline = Deadline(self.settings.deadline_seconds - ANSWER_SECONDS, started)
+        with self.turn.within(deadline.left()):
             asked = read_request(body, hook)
             if asked.reader == PATIENT and not self.settings.patient_wording:
                 return {"cards": []}
-            deadline = Deadline(self.settings.deadline_seconds - ANSWER_SECONDS, started)
             asked = self.dialect.inbound(self.access.complete(asked, deadline, self.turn))
             response = self.responder.respond(asked, self.clock(), origin)
         self.shown(response, origin.service, asked.instance)

@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from ivig_fhir.problems import problem
+
 
 class Turn:
-    """`with turn:` computes; inside, `with turn.given_up():` waits for something while others compute."""
+    """`with turn:` computes; inside, `with turn.given_up():` waits for something while others compute.
+
+    `with turn.within(seconds):` waits no longer than that for its turn.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,6 +30,16 @@ class Turn:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Computes if it is this thread's turn by then. Raises Problem('busy'): nobody waits for it any more."""
+        if not self._lock.acquire(timeout=seconds):
+            raise problem("busy", "request", "too many requests at the moment")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     @contextmanager
     def given_up(self) -> Iterator[None]:
