@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import patients
+from ivig_fhir.cds_hooks.explanation import MOST_NAMED
 from ivig_fhir.engine import inputs
 from ivig_fhir.fhir import RepeatedKey, _unique
 from ivig_fhir.knowledge.conditions import compile_condition
@@ -118,3 +119,15 @@ def test_dates_of_another_resource_are_looked_up_once_not_for_each_that_is_compa
     Counted.read = 0
     assert asked.evaluate(Facts({"a": diseases, "b": events}, frozenset(), date(2026, 3, 2))).truth is False
     assert MANY <= Counted.read < 30 * MANY
+
+
+def test_an_explanation_names_a_hundred_resources_of_each_criterion_and_how_many_more(stored: FlaskClient) -> None:
+    asked = patients.request(patients.MMN)
+    (entry,) = asked["prefetch"]["conditions"]["entry"]
+    sent = [{"resource": entry["resource"] | {"id": f"c{number}"}} for number in range(MOST_NAMED + 50)]
+    asked["prefetch"]["conditions"]["entry"] = sent
+    explained = stored.post("/explain", json=asked).json
+    (unit,) = [unit for unit in explained["units"] if unit["id"] == "mmn-ivig"]
+    named = unit["because"][0]["resources"]
+    assert named[:2] == [{"reference": "Condition/c0"}, {"reference": "Condition/c1"}]
+    assert named[MOST_NAMED:] == [{"more": "50"}]

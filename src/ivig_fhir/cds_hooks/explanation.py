@@ -23,6 +23,7 @@ from ivig_fhir.knowledge.plans import Criterion, Plan
 from ivig_fhir.problems import problem
 
 WORDS = {True: "true", False: "false", None: "unknown"}
+MOST_NAMED = 100  # resources of one list
 
 
 @dataclass(frozen=True)
@@ -169,11 +170,13 @@ def _step(item: Step) -> dict[str, Any]:
 
 
 def _named(resources: tuple[Resource, ...]) -> list[dict[str, str]]:
+    """The first MOST_NAMED, then how many more there are: each stands with every criterion that reads it."""
     named = []
-    for resource in resources:
+    for resource in resources[:MOST_NAMED]:
         day = printed_date(resource)
         named.append({"reference": reference_to(resource)} | ({"date": day} if day else {}))
-    return named
+    more = len(resources) - len(named)
+    return [*named, {"more": str(more)}] if more else named
 
 
 def _counterfactual(item: Counterfactual) -> dict[str, Any]:
