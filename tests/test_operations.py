@@ -165,7 +165,7 @@ def test_a_request_leaves_one_line_with_its_id(client: FlaskClient, lines: Lines
     assert line["milliseconds"] > 0
 
 
-@pytest.mark.parametrize("sent", ["", "Doe, Jane", "MRN0012345", "a" * 64])
+@pytest.mark.parametrize("sent", ["", "Doe, Jane", "MRN0012345", "00123456", "a" * 64])
 def test_an_id_that_could_say_something_is_replaced(client: FlaskClient, sent: str) -> None:
     given = {client.get("/healthz", headers={"X-Request-Id": sent}).headers["X-Request-Id"] for _ in range(2)}
     assert len(given) == 2

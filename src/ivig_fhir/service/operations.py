@@ -29,7 +29,8 @@ log = logging.getLogger("ivig_fhir")
 access_log = logging.getLogger("ivig_fhir.access")
 
 REQUEST_ID = "X-Request-Id"
-_USABLE_ID = re.compile(r"[0-9A-Fa-f-]{8,36}")  # uuid or trace id: text that could be a name or a number is replaced
+# a uuid or the trace id of OpenTelemetry: shorter texts could be the number of a patient, and are replaced
+_USABLE_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}")
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")  # another one is a word of the caller
 PROBES = ("/healthz", "/readyz", "/metrics")
 # in app.config, for the worker
