@@ -112,7 +112,20 @@ def test_r5_taken_back_is_r4_again(kind: str) -> None:
         after = copy.deepcopy(edition("r5")[f"{kind}/{before['id']}"])
         if kind == "PlanDefinition":
             after["action"] = [unwrapped(action) for action in after["action"]]
+        assert after.pop("versionAlgorithmCoding")["code"] == "semver"
         assert back_in_r4(after) == before
+
+
+@pytest.mark.parametrize("name", ["r4", "r5"])
+def test_what_reads_a_value_set_names_its_version(name: str) -> None:
+    read: list[str] = []
+    for path, element in (found for item in edition(name).values() for found in elements(item)):
+        if path.endswith("codeFilter") and "valueSet" in element:
+            read.append(element["valueSet"])
+        elif path.endswith("compose.include"):
+            read += element.get("valueSet", [])
+    assert len(read) > 100
+    assert [link for link in read if not link.endswith("|0.1.0")] == []
 
 
 def test_each_action_of_r5_is_linked_by_its_own_id() -> None:
@@ -169,7 +182,9 @@ def test_what_r4_cannot_say_stands_in_an_extension_that_names_the_r5_element() -
     kept = {item["url"].removeprefix(f"{XVER}.characteristic."): item for item in part["extension"]}
     assert kept["linkId"]["valueId"] == "mmn-current"
     assert kept["definitionExpression"]["valueExpression"]["expression"].startswith("%mmn.exists() or ((")
-    assert part["definitionDataRequirement"]["codeFilter"][0]["valueSet"].endswith("/ValueSet/mmn")
+    assert part["definitionDataRequirement"]["codeFilter"][0]["valueSet"].endswith(
+        f"/ValueSet/mmn|{variable['version']}"
+    )
 
 
 @pytest.mark.parametrize("name", ["r4", "r5"])

@@ -388,6 +388,28 @@ def test_a_figure_with_a_denominator_names_it(guidance: Guidance) -> None:
     assert {"text": "denominator unclear"} not in found["note"]
 
 
+def test_a_share_is_a_proportion_and_a_dose_is_no_estimate(guidance: Guidance) -> None:
+    share, median, dose = statistics(
+        guidance,
+        Figure("S4-031", "48.50", "%", "improved", "unclear"),
+        Figure("S4-031", "57", "d", "median onset", "unclear"),
+        Figure("S4-031", "2", "g/kg", "total dose", "unclear"),
+    )
+    assert share["statisticType"]["coding"][0]["code"] == "C44256"
+    assert median["statisticType"]["coding"][0]["code"] == "C28007"
+    assert "coding" not in dose["statisticType"]
+    assert any("estimates no effect" in note["text"] for note in dose["note"])
+    assert not any("estimates no effect" in note["text"] for item in (share, median) for note in item["note"])
+
+
+def test_the_direction_of_a_recommendation_stands_on_recommendations_alone(guidance: Guidance) -> None:
+    url = "http://hl7.org/fhir/uv/cpg/StructureDefinition/cpg-directionOfRecommendation"
+    directed = {name for name, item in actions("r4").items() if any(part["url"] == url for part in item["extension"])}
+    advising = {unit.id for unit in units(guidance) if unit.direction in ("for", "against")}
+    assert directed == {unit.id for unit in units(guidance) if unit.kind == "recommendation"} & advising
+    assert directed < advising
+
+
 def test_a_range_stays_a_range(guidance: Guidance) -> None:
     (found,) = statistics(guidance, Figure("S4-031", "60-75", "%", "improved", "unclear"))
     assert "quantity" not in found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ivig_fhir.authoring.guidance import Module
-from ivig_fhir.fhir import Resource, canonical
+from ivig_fhir.fhir import CORE, Resource, canonical
+
+_SHAREABLE = ("PlanDefinition", "ActivityDefinition", "Library", "ValueSet", "CodeSystem")
 
 
 def artefact(
@@ -22,6 +24,7 @@ def artefact(
     return {
         "resourceType": resource_type,
         "id": identifier,
+        **_shareable(resource_type),
         "url": canonical(module.base, resource_type, identifier),
         "version": module.version,
         "name": pascal(identifier),
@@ -35,6 +38,11 @@ def artefact(
         "description": description,
         **after,
     }
+
+
+def _shareable(resource_type: str) -> dict[str, Any]:
+    """HL7's own profile of shareable artefacts, where R4 and R5 both have one: what it requires stands above."""
+    return {"meta": {"profile": [f"{CORE}/shareable{resource_type.lower()}"]}} if resource_type in _SHAREABLE else {}
 
 
 def pascal(identifier: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ivig_fhir.authoring.artefacts import artefact
+from ivig_fhir.authoring.artefacts import artefact, local
 from ivig_fhir.authoring.guidance import Guidance
+from ivig_fhir.authoring.properties import description_of
 from ivig_fhir.fhir import Resource
 
 
@@ -19,7 +20,11 @@ def code_system(
     )
     more: dict[str, Any] = {"caseSensitive": True, "content": "complete", "count": len(concepts)}
     if properties:
-        more["property"] = [{"code": code, "type": kind} for code, kind in properties]
+        url = local(guidance.module, identifier)
+        more["property"] = [
+            {"code": code, "uri": f"{url}#{code}", "description": description_of(identifier, code), "type": kind}
+            for code, kind in properties
+        ]
     return artefact(guidance.module, ("CodeSystem", identifier), title, description, **more, concept=concepts)
 
 

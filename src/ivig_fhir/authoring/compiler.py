@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ivig_fhir.authoring.citations import citations
 from ivig_fhir.authoring.code_systems import code_systems
-from ivig_fhir.authoring.editions import R4, R5, to_r5, with_subjects
+from ivig_fhir.authoring.editions import R4, R5, to_r5, with_subjects, with_version_algorithm
 from ivig_fhir.authoring.evidence import evidence, leading_to_populations, subjects, without_subjects
 from ivig_fhir.authoring.evidence_variable_r4 import to_r4
 from ivig_fhir.authoring.evidence_variables import Roles, evidence_variables
@@ -74,7 +74,8 @@ def _whole(guidance: Guidance, resources: list[Resource], version: str) -> list[
     """The resources of an edition with the Library that composes them and the guide that lists them."""
     library = module_library(guidance, resources)
     listed = [*resources, library if version == R4 else to_r5(library).resource]
-    return [*listed, implementation_guide(guidance.module, version, listed)]
+    whole = [*listed, implementation_guide(guidance.module, version, listed)]
+    return whole if version == R4 else [with_version_algorithm(item) for item in whole]
 
 
 def _reached(needs: Needs, guidance: Guidance) -> set[str]:

@@ -6,10 +6,11 @@ Only what the compiler writes is converted; an element that it never writes is r
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ivig_fhir.authoring.losses import Converted, Loss
-from ivig_fhir.fhir import Resource, extension, reference_to
+from ivig_fhir.fhir import Resource, coding, extension, reference_to
 
 R4, R5 = "4.0.1", "5.0.0"
 # the elements of an action, in the order of R5
@@ -53,6 +54,7 @@ _ACTION = (
 _RELATED = ("id", "extension", "type", "label", "display", "citation", "document", "resource")
 # R5 has one code system of all types, where R4 has one of resources and one of data types
 _SYSTEMS = {"http://hl7.org/fhir/resource-types": "http://hl7.org/fhir/fhir-types"}
+_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)([-+][0-9A-Za-z.+-]+)?")
 _MORE_CODES = "http://hl7.org/fhir/4.0/StructureDefinition/extension-PlanDefinition.action.code"
 
 
@@ -89,6 +91,18 @@ def with_subjects(plan: Resource, populations: dict[str, str]) -> Resource:
     if plan["resourceType"] != "PlanDefinition":
         return plan
     return plan | {"action": [subject(item) for item in plan["action"]]}
+
+
+def with_version_algorithm(resource: Resource) -> Resource:
+    """An R5 resource that says by which rule its versions are ordered, where its version is of that form (RS-01)."""
+    if not _SEMVER.fullmatch(str(resource.get("version", ""))):
+        return resource
+    found: Resource = {}
+    for key, value in resource.items():
+        found[key] = value
+        if key == "version":
+            found["versionAlgorithmCoding"] = coding("http://hl7.org/fhir/version-algorithm", "semver", "SemVer")
+    return found
 
 
 def _in_r5(value: Any) -> Any:

@@ -170,7 +170,8 @@ def _query(requirement: dict[str, Any]) -> str:
         if part["path"] == "verificationStatus":  # not stated counts as confirmed, which only :not can say
             parts += [f"verification-status:not={code}" for code in _UNCONFIRMED]
         elif "valueSet" in part:
-            parts.append(f"{_SEARCH[part['path']]}:in={part['valueSet']}")
+            # no |version: servers read what stands behind :in as a plain address
+            parts.append(f"{_SEARCH[part['path']]}:in={part['valueSet'].partition('|')[0]}")
         else:
             parts.append(f"{_SEARCH[part['path']]}={','.join(item['code'] for item in part['code'])}")
     return f"{requirement['type']}?{'&'.join(parts)}"

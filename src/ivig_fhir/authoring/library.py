@@ -6,8 +6,8 @@ from typing import Any
 
 from ivig_fhir.authoring.artefacts import artefact
 from ivig_fhir.authoring.guidance import Guidance, Prefetch
-from ivig_fhir.authoring.value_sets import system_url
-from ivig_fhir.fhir import CORE, THO, Resource, canonical, coding, concept, extension
+from ivig_fhir.authoring.value_sets import system_url, value_set_canonical
+from ivig_fhir.fhir import CORE, THO, Resource, coding, concept, extension
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 LONGEST_QUERY = 1800
@@ -44,7 +44,7 @@ def _requirement(item: Prefetch, guidance: Guidance) -> dict[str, Any]:
         found["mustSupport"] = ["id"]
     if item.codes:
         found["codeFilter"] = [
-            {"path": "code", "valueSet": canonical(guidance.module.base, "ValueSet", name)} for name in item.codes
+            {"path": "code", "valueSet": value_set_canonical(guidance.module, name)} for name in item.codes
         ]
     if item.count:
         found["limit"] = int(item.count)

@@ -24,6 +24,7 @@ from ivig_fhir.authoring.statuses import (
     doubtful_allergy,
     with_systems,
 )
+from ivig_fhir.authoring.value_sets import value_set_canonical
 from ivig_fhir.fhir import UCUM, camel, canonical, extension
 
 # what the record's door writes where a route or medicine is absent or not readable
@@ -52,7 +53,7 @@ class Needs:
     def value_set(self, path: str, concept: str) -> Filter:
         """A codeFilter by the value set of a concept."""
         self.concepts.add(concept)
-        return {"path": path, "valueSet": canonical(self.guidance.module.base, "ValueSet", concept)}
+        return {"path": path, "valueSet": value_set_canonical(self.guidance.module, concept)}
 
     def hint_code(self, path: str, *hints: str) -> Filter:
         """A codeFilter by codes that the record's door gives to texts and to unreadable elements."""

@@ -1,7 +1,8 @@
 """What a unit's action carries in extensions: the module's own, and the ones that the field shares.
 
 Strength of recommendation and quality of evidence stand as text that lists the sources, never merged; the
-direction is coded only where the required binding has a code for it (for, against).
+direction is coded only of a recommendation, and only where the required binding has a code for it (for, against): that
+a source reports no effect, or what is done, advises nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ivig_fhir.authoring.needs import Needs
 from ivig_fhir.fhir import CORE, UCUM, coding, concept, extension
 
 CPG = "http://hl7.org/fhir/uv/cpg"
+RECOMMENDATION = "recommendation"  # the kind of unit that advises
 # which kind of rating the field's own extension is for; a practice ("often used") is neither, and stays in ours
 _STANDARD = {"recommendation-strength": "strengthOfRecommendation", "evidence-rating": "qualityOfEvidence"}
 
@@ -68,7 +70,7 @@ def _standard(unit: Unit, guidance: Guidance) -> list[dict[str, Any]]:
         for kind, name in _STANDARD.items()
         if kind in by_kind
     ]
-    if unit.direction in ("for", "against"):
+    if unit.kind == RECOMMENDATION and unit.direction in ("for", "against"):
         code = concept(
             coding(f"{CPG}/CodeSystem/cpg-recommendation-direction-cs", unit.direction, unit.direction.capitalize())
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ivig_fhir import fhir
 from ivig_fhir.authoring.artefacts import artefact, local
-from ivig_fhir.authoring.guidance import Code, Concept, Guidance
+from ivig_fhir.authoring.guidance import Code, Concept, Guidance, Module
 from ivig_fhir.fhir import CORE, Resource, canonical, extension
 
 SYSTEMS = {
@@ -36,9 +36,10 @@ def value_set(concept: Concept, guidance: Guidance) -> Resource:
     for code in concept.codes:
         by_system.setdefault(system_url(code.system, guidance), []).append(code)
     include: list[dict[str, Any]] = [
-        {"system": system, "concept": [_concept(code) for code in codes]} for system, codes in by_system.items()
+        {"system": system, **_version(codes[0], module), "concept": [_concept(code) for code in codes]}
+        for system, codes in by_system.items()
     ]
-    include += [{"valueSet": [canonical(module.base, "ValueSet", name)]} for name in concept.includes]
+    include += [{"valueSet": [value_set_canonical(module, name)]} for name in concept.includes]
     contains = [_contained(code, guidance) for code in _members(concept, guidance)]
     more: dict[str, Any] = {}
     if concept.left_out:
@@ -48,11 +49,27 @@ def value_set(concept: Concept, guidance: Guidance) -> Resource:
     more["copyright"] = " ".join(_copyright({code.system for code in _members(concept, guidance)}, guidance))
     more["compose"] = {"include": include}
     more["expansion"] = {"timestamp": f"{module.date}T00:00:00Z", "total": len(contains), "contains": contains}
-    title = concept.title[:1].upper() + concept.title[1:]
+    title = concept.title[:1].upper() + concept.title[1:] + _apart(concept, guidance)
     description = concept.says or f"Codes that say: {concept.title}."
     return artefact(
         module, ("ValueSet", concept.id), title, description, **{key: value for key, value in more.items() if value}
     )
+
+
+def value_set_canonical(module: Module, name: str) -> str:
+    """The versioned canonical of the value set of a concept."""
+    return f"{canonical(module.base, 'ValueSet', name)}|{module.version}"
+
+
+def _version(code: Code, module: Module) -> dict[str, str]:
+    """The version of a code system of the module's own; others in several of theirs (retired codes, for old records)."""
+    return {} if code.system in SYSTEMS else {"version": module.version}
+
+
+def _apart(concept: Concept, guidance: Guidance) -> str:
+    """The id, where another concept has the same title."""
+    same = [item for item in guidance.concepts.values() if item.title.casefold() == concept.title.casefold()]
+    return f" ({concept.id})" if len(same) > 1 else ""
 
 
 def _members(concept: Concept, guidance: Guidance) -> list[Code]:

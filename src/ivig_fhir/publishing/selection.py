@@ -49,17 +49,20 @@ def _root(edition: Edition, topic: str) -> Resource:
 def _needed(resource: Resource, edition: Edition) -> Iterator[Resource]:
     if resource["resourceType"] == GUIDE:
         return
-    for text in texts({key: value for key, value in resource.items() if key != "url"}):
+    listed = parts_of(resource) if resource["resourceType"] == LIBRARY else []
+    for text in texts({key: value for key, value in resource.items() if key != "url"} | _without(resource, listed)):
         found = edition.lead_to(text)
-        if found is not None and not _is_part_only(resource, text, found):
+        if found is not None and found["resourceType"] != GUIDE:
+            yield found
+    for item in listed:  # what a Library only lists is not needed, but for code systems and extensions
+        found = edition.lead_to(string(item, "resource"))
+        if found is not None and found["resourceType"] in _WORDS:
             yield found
 
 
-def _is_part_only(resource: Resource, text: str, found: Resource) -> bool:
-    """Whether a Library only lists what it is composed of, and that is no code system or extension."""
-    if resource["resourceType"] != LIBRARY or found["resourceType"] in _WORDS:
-        return str(found["resourceType"]) == GUIDE
-    return any(item.get("resource") == text for item in parts_of(resource))
+def _without(resource: Resource, listed: list[Resource]) -> Resource:
+    rest = [item for item in as_list(resource.get("relatedArtifact")) if item not in listed]
+    return {"relatedArtifact": rest} if listed else {}
 
 
 def _evidence(plan: Resource, edition: Edition) -> Iterator[Resource]:

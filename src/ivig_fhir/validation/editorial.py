@@ -125,6 +125,20 @@ def versions_agree(collection: Collection) -> Iterator[Fault]:
             yield artefact.fault("version", seen=version, allowed=first[base, artefact.version])
 
 
+@rule("title-twice", "warning", on=SET, elsewhere="information")
+def titles_differ(collection: Collection) -> Iterator[Fault]:
+    """Two artefacts of one type, base and FHIR version have the same title: in a list, nobody can tell them apart."""
+    first: dict[tuple[str, ...], str] = {}
+    for artefact in collection.artefacts:
+        title = text(artefact.resource, "title").casefold()
+        if not title or artefact.type not in PUBLISHED or is_contained(artefact):
+            continue
+        key = (artefact.type, base_of(artefact.url), artefact.version, title)
+        other = first.setdefault(key, artefact.url)
+        if other != artefact.url:
+            yield artefact.fault("title", seen=f"the title of {other}", allowed="a title of its own")
+
+
 @rule("transaction-entry", on="Bundle")
 def entry_goes_where_it_belongs(node: Node) -> Iterator[Fault]:
     """An entry of a transaction that PUTs a resource has the url Type/id of that resource, and a fullUrl that ends in

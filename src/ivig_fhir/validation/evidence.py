@@ -17,6 +17,7 @@ rule = layer("evidence")
 
 _RATED = (f"{CORE}/cqf-strengthOfRecommendation", f"{CORE}/cqf-qualityOfEvidence")
 _KIND_OF = dict(zip(_RATED, ("recommendation-strength", "evidence-rating"), strict=True))
+_DIRECTION = "/cpg-directionOfRecommendation"
 _CITING = ("citation", "documentation", "justification", "derived-from", "cites", "supported-with")
 _COUNTS = ("numberOfParticipants", "knownDataCount")
 _OF_HOW_MANY = re.compile(r"denominator", re.IGNORECASE)
@@ -31,7 +32,7 @@ def _says_so(extension: Value) -> bool:
     url = text(extension, "url")
     if HOUSE_EXTENSION + "shown" in url:  # a notice is a bare sentence about the module itself
         return not any(text(item, "valueCode") == "notice" for item in items(extension, "extension"))
-    return url in _RATED or url.endswith("/cpg-directionOfRecommendation")
+    return url in _RATED or url.endswith(_DIRECTION)
 
 
 @rule("evidence-cited", on="PlanDefinitionAction", elsewhere="warning")
@@ -73,6 +74,18 @@ def rating_is_of_its_kind(node: Node) -> Iterator[Fault]:
         if ratings and wanted and wanted not in kinds:
             seen = f"{text(item, 'url').rpartition('/')[2]} beside ratings of {', '.join(sorted(kinds))}"
             yield node.fault("extension", place, seen=seen, allowed=f"beside a rating of kind {wanted}")
+
+
+@rule("direction-kind", on="PlanDefinitionAction")
+def direction_is_of_a_recommendation(node: Node) -> Iterator[Fault]:
+    """Beside a unit of ours (ivig-shown), cpg-directionOfRecommendation stands only where its kind is recommendation:
+    that a source reports no effect, or what is done, advises nothing."""
+    extensions = list(items(node.value, "extension"))
+    kinds = [_part(item, "kind") for item in extensions if HOUSE_EXTENSION + "shown" in text(item, "url")]
+    for place, item in enumerate(extensions):
+        if kinds and text(item, "url").endswith(_DIRECTION) and kinds[0] != "recommendation":
+            seen = f"a direction of recommendation on a unit of kind {kinds[0]}"
+            yield node.fault("extension", place, seen=seen, allowed="on a unit of kind recommendation")
 
 
 def _part(extension: Value, name: str) -> str:

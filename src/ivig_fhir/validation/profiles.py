@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ivig_fhir.fhir import CORE
 from ivig_fhir.validation.definitional import actions
+from ivig_fhir.validation.elements import R5
 from ivig_fhir.validation.evidence import recommends
 from ivig_fhir.validation.findings import Fault
 from ivig_fhir.validation.invariants import Value, has, items, text, texts, within
@@ -37,6 +38,14 @@ _REQUIRED = {
     "computablelibrary": ("content",),
     "executablelibrary": ("content",),
     "expandedvalueset": ("expansion",),
+}
+# FHIR's own profiles: what they require in R4 and R4B, and in R5
+_SHAREABLE_R4 = ("url", "version", "name", "experimental", "publisher", "description")
+_SHAREABLE_R5 = _SHAREABLE
+_SHAREABLE_TOO = {
+    "ActivityDefinition": ("experimental",),
+    "ValueSet": ("experimental",),
+    "CodeSystem": ("experimental", "concept"),
 }
 _NO_CONTENT = ("manifestlibrary", "moduledefinitionlibrary", "moduleconfigurationlibrary")
 _LIBRARY_TYPES = {
@@ -80,6 +89,18 @@ def crmi_elements(node: Node) -> Iterator[Fault]:
         missing = [name for name in _REQUIRED.get(profile, ()) if not has(node.value, name)]
         if missing:
             yield node.fault(seen=f"crmi-{profile} without {', '.join(missing)}")
+
+
+@rule("shareable-required", on="Resource")
+def shareable_elements(node: Node) -> Iterator[Fault]:
+    """The artefact claims one of FHIR's own profiles of shareable artefacts and lacks an element that the profile
+    requires in this version."""
+    for profile in _claimed(node, f"{CORE}/"):
+        if profile == f"shareable{node.type.lower()}":
+            wanted = _SHAREABLE_R5 if node.artefact.version == R5 else _SHAREABLE_R4
+            missing = [name for name in (*wanted, *_SHAREABLE_TOO.get(node.type, ())) if not has(node.value, name)]
+            if missing:
+                yield node.fault(seen=f"{profile} without {', '.join(missing)}")
 
 
 @rule("crmi-library", on="Library")

@@ -12,7 +12,7 @@ from ivig_fhir.validation.codes import loinc_fault, snomed_fault
 from ivig_fhir.validation.collection import Collection
 from ivig_fhir.validation.findings import Fault, Path
 from ivig_fhir.validation.icd10cm import icd10cm_codes, is_icd10cm
-from ivig_fhir.validation.invariants import Value, items, text, within
+from ivig_fhir.validation.invariants import Value, has, items, text, within
 from ivig_fhir.validation.membership import code_system, enumerated, expanded
 from ivig_fhir.validation.nodes import Node
 from ivig_fhir.validation.rules import SET, layer
@@ -173,6 +173,15 @@ def property_declared(node: Node) -> Iterator[Fault]:
             if kind is None or not (expected in item or f"_{expected}" in item):
                 seen = f"the property {text(item, 'code')} with {', '.join(name for name in item if name != 'code')}"
                 yield node.fault(*path, "property", place, seen=seen, allowed=expected or ", ".join(sorted(declared)))
+
+
+@rule("property-described", "warning", on="CodeSystem", elsewhere="information")
+def property_has_a_meaning(node: Node) -> Iterator[Fault]:
+    """A code system declares a property without a uri or a description, so that nobody can say what it means."""
+    for place, item in node.objects("property"):
+        missing = [name for name in ("uri", "description") if not has(item, name)]
+        if missing:
+            yield node.fault("property", place, seen=f"the property {text(item, 'code')} without {', '.join(missing)}")
 
 
 @rule("concept-count", "warning", on="CodeSystem")
