@@ -38,6 +38,7 @@ BY_TEST = {
     "json-schema",
     "official-binding",
     "official-code",
+    "terminology-code",
     "icd10cm-unknown",
     "rule-failed",
 }
@@ -284,6 +285,51 @@ def test_the_codes_of_code_systems_of_fhir_itself_are_asked(tmp_path: Path) -> N
     assert rules_in(coded("c.json", "c", "http://hl7.org/fhir/others"), **asked) == set()
     asked["fhir_version"] = "4.0.1"
     assert rules_in(coded("d.json", "c"), **asked) == set(), "R4B's package does not know what codes R4 has"
+
+
+def terminology_package(cache: Path, release: str, codes: tuple[str, ...]) -> Path:
+    """A package hl7.terminology in small: one code system."""
+    folder = cache / f"hl7.terminology.r5#{release}"
+    system = {"url": ROLES, "content": "complete", "caseSensitive": True, "concept": [{"code": item} for item in codes]}
+    write(folder / "package", "CodeSystem-variable-role.json", system)
+    write(folder / "package", "package.json", {"name": "hl7.terminology.r5", "version": release})
+    return folder
+
+
+ROLES = "http://terminology.hl7.org/CodeSystem/variable-role"
+
+
+def test_codes_of_hl7_terminology_are_asked_where_its_package_is_at_hand(tmp_path: Path) -> None:
+    def coded(code: str, system: str = ROLES) -> Path:
+        coding = [{"system": system, "code": code}]
+        return write(
+            tmp_path, f"{code}.json", {"resourceType": "Patient", "id": "p", "maritalStatus": {"coding": coding}}
+        )
+
+    asked = {"cache": str(tmp_path / "cache"), "rules": ("terminology-code",)}
+    assert rules_in(coded("populaton"), **asked) == set(), "without the package nothing is known"
+    result = validate([coded("populaton")], Options(cache=asked["cache"]))
+    assert any("terminology.hl7.org" in note for note in result.notes)
+    terminology_package(tmp_path / "cache", "9.1.0", ("population",))
+    terminology_package(tmp_path / "cache", "10.0.0-ballot", ("population",))
+    terminology_package(tmp_path / "cache", "10.0.0", ("population", "exposure"))
+    (finding,) = found_in(coded("populaton"), **asked)
+    assert (finding.path, finding.hint) == ("Patient.maritalStatus.coding[0].code", '"population"?')
+    assert finding.seen.endswith("(hl7.terminology.r5#10.0.0)")
+    assert rules_in(coded("exposure"), **asked) == set(), "the newest is asked"
+    assert rules_in(coded("x", "http://terminology.hl7.org/CodeSystem/others"), **asked) == set()
+    assert not any(
+        "terminology.hl7.org" in note for note in validate([coded("x")], Options(cache=asked["cache"])).notes
+    )
+
+
+def test_hl7_terminology_may_be_named_as_a_tgz(tmp_path: Path) -> None:
+    folder = terminology_package(tmp_path / "cache", "7.0.1", ("population",))
+    tgz = shutil.move(shutil.make_archive(str(tmp_path / "tho"), "gztar", folder, "package"), tmp_path / "tho.tgz")
+    include = {"system": ROLES, "concept": [{"code": "populaton"}]}
+    value_set = {"resourceType": "ValueSet", "id": "v", "status": "draft", "compose": {"include": [include]}}
+    asked = {"packages": (str(tgz),), "rules": ("terminology-code",)}
+    assert rules_in(write(tmp_path, "v.json", value_set), **asked) == {"terminology-code"}
 
 
 def test_a_core_package_may_be_named_as_a_tgz(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def value_set_canonical(module: Module, name: str) -> str:
 
 
 def _version(code: Code, module: Module) -> dict[str, str]:
-    """The version of a code system of the module's own; others in several of theirs (retired codes, for old records)."""
+    """The version of a code system of our own; those of others have codes of several, retired ones for old records."""
     return {} if code.system in SYSTEMS else {"version": module.version}
 
 

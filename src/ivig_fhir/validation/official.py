@@ -85,7 +85,7 @@ class Official:
         if url not in self.systems:
             found = self._definition("CodeSystem", url) if url.startswith(_OWN) and not self.stands_in else None
             listed = found is not None and found.get("content") == "complete" and found.get("caseSensitive", True)
-            self.systems[url] = frozenset(_all_codes(items(found or {}, "concept"))) if listed else None
+            self.systems[url] = frozenset(all_codes(items(found or {}, "concept"))) if listed else None
         return self.systems[url]
 
     def _codes(self, url: str) -> Codes | None:
@@ -97,7 +97,7 @@ class Official:
             definition = self._definition("CodeSystem", system) if system and not listed else None
             if items(include, "filter") or include.get("valueSet") or (not listed and not definition):
                 return None
-            found |= {(system, code) for code in _all_codes(listed or items(definition or {}, "concept"))}
+            found |= {(system, code) for code in all_codes(listed or items(definition or {}, "concept"))}
         excluded = items(value_set.get("compose", {}), "exclude") if value_set else ()
         found -= {(text(item, "system"), text(one, "code")) for item in excluded for one in items(item, "concept")}
         return frozenset(found) or None
@@ -118,10 +118,11 @@ def _required(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]
     yield from found.items()
 
 
-def _all_codes(concepts: Iterable[dict[str, Any]]) -> Iterator[str]:
+def all_codes(concepts: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The codes of concepts and of those below them."""
     for concept in concepts:
         yield text(concept, "code")
-        yield from _all_codes(items(concept, "concept"))
+        yield from all_codes(items(concept, "concept"))
 
 
 def official_for(version: str, packages: dict[str, CorePackage]) -> CorePackage | None:

@@ -16,6 +16,7 @@ from ivig_fhir.validation.versions import version_of
 
 CACHE = Path.home() / ".fhir" / "packages"
 CORE = {R4: "hl7.fhir.r4.core#4.0.1", R4B: "hl7.fhir.r4b.core#4.3.0", R5: "hl7.fhir.r5.core#5.0.0"}
+TERMINOLOGY = "hl7.terminology"  # in editions: hl7.terminology.r4 and .r5 hold the same codes
 SCHEMA = "package/openapi/fhir.schema.json"
 _WANTED = ("package/StructureDefinition-", "package/ValueSet-", "package/CodeSystem-")
 
@@ -27,6 +28,12 @@ class CorePackage:
     name: str
     member: Callable[[str], bytes | None]
     names: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Name and version, as far as they are known: hl7.terminology.r5#7.0.1."""
+        manifest = self.read("package/package.json") or {}
+        return f"{manifest.get('name', self.name)}#{manifest.get('version', '?')}"
 
     def read(self, name: str) -> Any:
         """The JSON of a member; None where there is none."""
@@ -75,7 +82,10 @@ def _inlined(item: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
 
 def installed(version: str, cache: Path = CACHE) -> CorePackage | None:
     """The core package of a version in the cache; None where it is not there."""
-    folder = cache / CORE[version]
+    return _unpacked(cache / CORE[version])
+
+
+def _unpacked(folder: Path) -> CorePackage | None:
     if not (folder / "package").is_dir():
         return None
     names = tuple(f"package/{file.name}" for file in (folder / "package").glob("*.json"))
@@ -84,11 +94,11 @@ def installed(version: str, cache: Path = CACHE) -> CorePackage | None:
         file = folder / name
         return file.read_bytes() if file.is_file() else None
 
-    return CorePackage(CORE[version], member, names)
+    return CorePackage(folder.name, member, names)
 
 
 def opened(file: Path) -> tuple[str, CorePackage]:
-    """(version, package) of a core package as .tgz. Raises Problem('malformed') when it is none."""
+    """(version, package) of a core package as .tgz, or (TERMINOLOGY, package). Raises Problem('malformed')."""
     try:
         with tarfile.open(file, "r:gz") as package:
             content = {
@@ -100,17 +110,31 @@ def opened(file: Path) -> tuple[str, CorePackage]:
         manifest = json.loads(content.get("package/package.json", b"{}"))
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise problem("malformed", str(file), f"is no FHIR package: {error}", "a core package as .tgz") from error
-    version = version_of(str(manifest.get("version", "")))
-    if not str(manifest.get("name", "")).endswith(".core") or not version:
-        raise problem("malformed", str(file), "is no FHIR core package", ", ".join(CORE.values()))
+    name, version = str(manifest.get("name", "")), version_of(str(manifest.get("version", "")))
+    if name.startswith(TERMINOLOGY):
+        return TERMINOLOGY, CorePackage(str(file), content.get, tuple(content))
+    if not name.endswith(".core") or not version:
+        raise problem("malformed", str(file), "is no FHIR core package", f"{', '.join(CORE.values())}, {TERMINOLOGY}")
     return version, CorePackage(str(file), content.get, tuple(content))
 
 
 def core_packages(files: tuple[str, ...], cache: Path = CACHE) -> dict[str, CorePackage]:
-    """The core packages at hand by version: those named, then those in the cache."""
+    """The core packages at hand by version, and TERMINOLOGY: those named, then those in the cache."""
     named = dict(opened(Path(file)) for file in files)
     for version in CORE:
         found = None if version in named else installed(version, cache)
         if found is not None:
             named[version] = found
-    return named
+    terminology = None if TERMINOLOGY in named else _newest_terminology(cache)
+    return named | ({TERMINOLOGY: terminology} if terminology else {})
+
+
+def _newest_terminology(cache: Path) -> CorePackage | None:
+    found = [folder for folder in cache.glob(f"{TERMINOLOGY}*#*") if (folder / "package").is_dir()]
+    return _unpacked(max(found, key=_release)) if found else None
+
+
+def _release(folder: Path) -> tuple[list[int], str]:
+    """By version, a release before a preview of it, then by name."""
+    version, _, preview = folder.name.partition("#")[2].partition("-")
+    return [*(int(part) for part in version.split(".") if part.isdigit()), not preview], folder.name

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ivig_fhir.fhir import ICD10CM
+from ivig_fhir.fhir import ICD10CM, THO
 from ivig_fhir.problems import problem
 from ivig_fhir.validation import catalogue
 from ivig_fhir.validation.collection import Collection, house_bases, owner_of
@@ -19,10 +19,11 @@ from ivig_fhir.validation.inputs import Reader
 from ivig_fhir.validation.nodes import Artefact
 from ivig_fhir.validation.official import Official, code_exists, code_is_bound, matches_schema, official_for
 from ivig_fhir.validation.options import Options, checked
-from ivig_fhir.validation.packages import CorePackage, core_packages
+from ivig_fhir.validation.packages import TERMINOLOGY, CorePackage, core_packages
 from ivig_fhir.validation.reading import Document
 from ivig_fhir.validation.result import Result, in_order, located
 from ivig_fhir.validation.rules import RULES, SET, Check, Rule, layer
+from ivig_fhir.validation.tho import Terminology, code_of_hl7_exists
 from ivig_fhir.validation.versions import Decided, decide
 from ivig_fhir.validation.walk import Walk
 
@@ -79,12 +80,15 @@ class _Run:
             self.artefacts.append(artefact)
             due.extend(walk.inner)
 
-    def look(self, collection: Collection, packages: dict[str, CorePackage]) -> None:
+    def look(self, collection: Collection, packages: dict[str, CorePackage], codes: CorePackage | None) -> None:
         known = {version: Official(package, version) for version, package in packages.items()}
+        terminology = Terminology(codes) if codes else None
         for artefact in self.artefacts:
             if artefact.document.checked:
                 self.look_at(artefact)
                 self.ask(artefact, known.get(artefact.version))
+                for node in artefact.nodes if terminology else ():
+                    self.apply(code_of_hl7_exists, artefact, node, terminology)
         for found in self.rules[SET] if self.artefacts else ():
             self.apply(found.check, self.artefacts[0], collection)
 
@@ -116,12 +120,13 @@ def validate(paths: Iterable[str | Path], options: Options | None = None, progre
         run.walk(document, decided.versions[place])
     collection = Collection(run.artefacts, options.external)
     _hold_to_house_rules(run.artefacts, options.strict)
-    packages = {version: found for version, found in _speaking(decided, options).items() if found is not None}
-    run.look(collection, packages)
+    at_hand = core_packages(options.packages, Path(options.cache).expanduser())
+    packages = {name: found for name in set(decided.versions) if (found := official_for(name, at_hand)) is not None}
+    run.look(collection, packages, at_hand.get(TERMINOLOGY))
     findings = [*reader.findings, *located(run.faults)]
     if options.with_hl7:
         findings += hl7_findings(options.with_hl7, zip(documents, decided.versions, strict=True))
-    notes = (*decided.notes, *_unchecked(decided, packages, run.artefacts))
+    notes = (*decided.notes, *_unchecked(decided, at_hand, run.artefacts))
     return Result(
         in_order(findings, options.wants),
         tuple(reader.files),
@@ -148,25 +153,22 @@ def _hold_to_house_rules(artefacts: list[Artefact], strict: tuple[str, ...]) -> 
         artefact.strict = owner_of(artefact).url.startswith(bases)
 
 
-def _speaking(decided: Decided, options: Options) -> dict[str, CorePackage | None]:
-    packages = core_packages(options.packages, Path(options.cache).expanduser())
-    return {version: official_for(version, packages) for version in sorted(set(decided.versions))}
-
-
-def _unchecked(decided: Decided, packages: dict[str, CorePackage], artefacts: list[Artefact]) -> list[str]:
+def _unchecked(decided: Decided, at_hand: dict[str, CorePackage], artefacts: list[Artefact]) -> list[str]:
     """What could not be checked, and what would make it possible."""
-    missing = sorted(set(decided.versions) - set(packages))
+    missing = sorted(name for name in set(decided.versions) if official_for(name, at_hand) is None)
     notes = [
         f"not checked for {version}: HL7's JSON Schema and required bindings (no core package; docs/validate.md)"
         for version in missing
     ]
-    if not has_icd10cm() and any(_has_icd10cm(artefact) for artefact in artefacts):
+    if TERMINOLOGY not in at_hand and any(_names(artefact, THO) for artefact in artefacts):
+        notes.append(f"not checked: codes of terminology.hl7.org (no package {TERMINOLOGY}; docs/validate.md)")
+    if not has_icd10cm() and any(_names(artefact, ICD10CM) for artefact in artefacts):
         notes.append("not checked: whether ICD-10-CM codes exist (pip install simple-icd-10-cm)")
     return notes
 
 
-def _has_icd10cm(artefact: Artefact) -> bool:
-    return any(node.value.get("system") == ICD10CM for node in artefact.nodes)
+def _names(artefact: Artefact, system: str) -> bool:
+    return any(str(node.value.get("system", "")).startswith(system) for node in artefact.nodes)
 
 
 __all__ = ["Finding", "Options", "Result", "validate"]
