@@ -28,6 +28,7 @@ from ivig_fhir.problems import Problem
 from ivig_fhir.publishing.changes.cards import Impact, Visit, content_from, impact
 from ivig_fhir.publishing.changes.comparison import compare
 from ivig_fhir.publishing.changes.model import Change, Comparison, Fact
+from ivig_fhir.publishing.changes.reading import reading
 from ivig_fhir.publishing.changes.report import BEGIN, END, changelog, text_report
 from ivig_fhir.publishing.changes.wording import figures_of, said
 from ivig_fhir.publishing.documents import R4, read_with_evidence
@@ -282,6 +283,58 @@ def test_a_unit_that_moves_to_another_topic_is_not_told_as_gone() -> None:
     old = Edition(R4, (plan("a", "one", "two"), plan("b", "three")))
     new = Edition(R4, (plan("a", "one"), plan("b", "three", "two")))
     assert [str(item) for item in compare(old, new).changes] == ["two: moved from a to b"]
+
+
+CONDITION: dict[str, Any] = {
+    "type": "Condition",
+    "codeFilter": [
+        {"path": "code", "valueSet": "https://a.example/fhir/ValueSet/gbs|1"},
+        {"path": "clinicalStatus", "code": [{"system": "s", "code": "active"}, {"system": "s", "code": "relapse"}]},
+    ],
+    "dateFilter": [{"path": "onset", "valueDuration": {"value": 30, "unit": "days"}}],
+    "limit": 1,
+    "sort": [{"path": "onset", "direction": "descending"}],
+}
+STATUSES = CONDITION["codeFilter"][1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"type": "Procedure"}, "resource type: Condition → Procedure"),
+        (
+            {"codeFilter": [{"path": "code", "valueSet": "https://a.example/fhir/ValueSet/mfs|1"}, STATUSES]},
+            "code: also concept mfs, no longer concept gbs",
+        ),
+        ({"codeFilter": [STATUSES]}, "code: only concept gbs → any"),
+        (
+            {
+                "codeFilter": [
+                    CONDITION["codeFilter"][0],
+                    {"path": "clinicalStatus", "code": [{"system": "s", "code": "active"}, {"code": "relapse"}]},
+                ]
+            },
+            "clinicalStatus: also |relapse, no longer s|relapse",
+        ),
+        (
+            {"dateFilter": [{"path": "onset", "valueDuration": {"value": 60, "unit": "days"}}]},
+            "onset within: the last 30 days → the last 60 days",
+        ),
+        ({"dateFilter": []}, "onset within: the last 30 days → any"),
+        ({"limit": 2}, "how many: the first 1 by onset descending → the first 2 by onset descending"),
+        ({"profile": ["p"]}, "profile[0]: any → p"),
+        (
+            {"codeFilter": [CONDITION["codeFilter"][0] | {"id": "x"}, STATUSES]},
+            "codeFilter[0].id: any → x",
+        ),
+        (
+            {"codeFilter": [*CONDITION["codeFilter"], {"path": "code", "code": [{"code": "y"}]}]},
+            "code (2): any → only y",
+        ),
+    ],
+)
+def test_what_an_input_reads_otherwise_is_said_in_words(changed: dict[str, Any], sentence: str) -> None:
+    assert reading(json.dumps(CONDITION), json.dumps(CONDITION | changed)) == sentence
 
 
 def test_what_an_input_reads_is_told_once_for_all_the_topics_that_read_it() -> None:

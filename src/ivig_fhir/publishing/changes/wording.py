@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from itertools import takewhile
 
 from ivig_fhir.publishing.changes import model
-from ivig_fhir.publishing.changes.model import Fact, leaves
+from ivig_fhir.publishing.changes.model import Fact
+from ivig_fhir.publishing.changes.reading import reading
 
 _AROUND = 4  # words shown on each side of a difference
 _MOST = 12  # words of a text from which on only the difference is shown
@@ -69,7 +69,7 @@ def said(old: Fact | None, new: Fact | None) -> tuple[str, str]:
         text = (added if new else removed).format(name=fact.name, old=shown, new=shown)
         return fact.kind, text.replace(' ""', "").replace(" “”", "").removesuffix(": ")
     if fact.kind == model.READS:
-        return fact.kind, f"what {fact.name} reads: {_differing(old.shown, new.shown)}"
+        return fact.kind, f"what {fact.name} reads: {reading(old.shown, new.shown)}"
     if old.shown == new.shown:
         return fact.kind, f"{_same_words(fact)}, in the same words: {expressions(old.exact, new.exact)}"
     figures = _figures(old.shown, new.shown)
@@ -159,10 +159,3 @@ def _without(figures: list[str], others: list[str]) -> list[str]:
         else:
             found.append(item)
     return found
-
-
-def _differing(old: str, new: str) -> str:
-    """The places at which two JSON texts differ."""
-    before, after = dict(leaves(json.loads(old))), dict(leaves(json.loads(new)))
-    paths = [path for path in {**before, **after} if before.get(path) != after.get(path)]
-    return "; ".join(f"{path} {before.get(path, 'none')} → {after.get(path, 'none')}" for path in paths)
