@@ -50,6 +50,17 @@ def edit(copied: Path) -> Edit:
     return by_hand
 
 
+def test_what_is_told_is_the_sentence_of_the_unit() -> None:
+    plans = [json.loads(path.read_bytes()) for path in (definitions_folder() / "r4").glob("PlanDefinition-*.json")]
+    told = [item for plan in plans for item in plan["action"][0]["action"] if "definitionCanonical" in item]
+    assert len(told) > 50
+    for action in told:
+        (payload,) = [item for item in action["dynamicValue"] if item["path"] == "payload.content"]
+        literal = payload["expression"]["expression"]
+        assert literal[0] == literal[-1] == "'"
+        assert literal[1:-1].replace("\\'", "'").replace("\\n", "\n") == action["description"], action["id"]
+
+
 def started(folder: Path) -> FlaskClient:
     return create_app(Settings(definitions=folder), Clock()).test_client()
 

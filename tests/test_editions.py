@@ -81,6 +81,8 @@ def unwrapped(action: dict[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in action.items() if key not in ("linkId", "subjectCanonical")}
     if "code" in found:
         found["code"] = [found["code"]]
+    for value in found.get("dynamicValue", ()):
+        value["path"] = value["path"].removesuffix(".ofType(CodeableConcept).text")
     for key in ("input", "output"):
         if key in found:
             found[key] = [item["requirement"] for item in found[key]]

@@ -397,7 +397,7 @@ def test_a_share_is_a_proportion_and_a_dose_is_no_estimate(guidance: Guidance) -
     )
     assert share["statisticType"]["coding"][0]["code"] == "C44256"
     assert median["statisticType"]["coding"][0]["code"] == "C28007"
-    assert "coding" not in dose["statisticType"]
+    assert dose["statisticType"]["coding"][0]["code"] == "descriptive"
     assert any("estimates no effect" in note["text"] for note in dose["note"])
     assert not any("estimates no effect" in note["text"] for item in (share, median) for note in item["note"])
 

@@ -76,6 +76,19 @@ def test_what_is_no_fhirpath_is_not_reported_a_second_time_as_outside_our_gramma
     assert "fhirpath-grammar" not in rules_in(path)
 
 
+def test_elements_of_two_versions_are_told_once_and_one_of_them_as_what_it_is(tmp_path: Path) -> None:
+    mixed = json.loads((EXAMPLES / "invalid" / "version-mixed" / "example.json").read_text("utf-8"))
+    (finding,) = [item for item in found_in(write(tmp_path, "a.json", mixed)) if item.severity == "error"]
+    assert finding.rule == "version-mixed"
+    assert finding.seen.startswith("3 elements of R5 in what was read as R4: ")
+    del mixed["versionAlgorithmString"], mixed["action"][0]["relatedAction"]
+    (finding,) = [item for item in found_in(write(tmp_path, "b.json", mixed)) if item.severity == "error"]
+    assert (finding.rule, finding.path) == ("unknown-element", "PlanDefinition.action[0].input[0].requirement")
+    mixed["titel"] = mixed["nme"] = "x"
+    rules = [item.rule for item in found_in(write(tmp_path, "c.json", mixed)) if item.severity == "error"]
+    assert rules == ["unknown-element"] * 3, "what neither version has is told one by one"
+
+
 def test_every_rule_has_a_pair_of_examples_or_a_test_of_its_own() -> None:
     for kind in ("valid", "invalid"):
         assert {path.name for path in (EXAMPLES / kind).iterdir()} | BY_TEST == set(RULES), kind

@@ -49,6 +49,12 @@ def concept(*codings: dict[str, str], text: str = "") -> dict[str, Any]:
     return result
 
 
+def fhirpath_string(text: str) -> str:
+    """A text as a FHIRPath literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
 def extension(url: str, **value: Any) -> dict[str, Any]:
     """An Extension with one value[x], or with nested extensions given as `extension=[…]`."""
     nested = {"extension": value.pop("extension")} if "extension" in value else {}

@@ -51,6 +51,7 @@ def main() -> int:
             print(f"{check.__doc__}: {len(found)} faults")
             faults += found
         _apply(server, resources)
+        _apply_for_another(server)
     for fault in faults:
         print(fault)
     return 1 if faults else 0
@@ -178,6 +179,35 @@ def _apply(server: _Server, resources: list[Resource]) -> None:
         answers[f"{answer['resourceType']} with {actions} actions; {'; '.join(sorted(says)) or 'no message'}"] += 1
     for text, count in answers.most_common():
         print(f"$apply, {count} plans: {text}")
+
+
+def _apply_for_another(server: _Server) -> None:
+    """Whether an input holds what is on record of other patients: a plan of one input, for one who has no record."""
+    code = {"system": "http://example.org/codes", "code": "a"}
+    contains = {"timestamp": "2026-01-01T00:00:00Z", "contains": [code]}
+    value_set = {"url": "http://example.org/ValueSet/one", "status": "draft", "expansion": contains}
+    reads = {"id": "one", "type": "Condition", "codeFilter": [{"path": "code", "valueSet": value_set["url"]}]}
+    present = {"kind": "applicability", "expression": {"language": "text/fhirpath", "expression": "%one is not null"}}
+    plan = {"url": "http://example.org/PlanDefinition/one", "status": "draft"}
+    plan["action"] = [{"id": "one", "title": "One", "input": [reads], "condition": [present]}]
+    of_somebody = {"subject": {"reference": "Patient/somebody"}, "code": {"coding": [code]}}
+    made = {
+        "Patient/somebody": {},
+        "Patient/nothing-on-record": {},
+        "Condition/one": of_somebody,
+        "ValueSet/one": value_set,
+        "PlanDefinition/one": plan,
+    }
+    entries = [
+        {"resource": {"resourceType": kind, "id": name} | item, "request": {"method": "PUT", "url": f"{kind}/{name}"}}
+        for (kind, _, name), item in ((url.partition("/"), item) for url, item in made.items())
+    ]
+    server.post("", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    subject = {"name": "subject", "valueString": "Patient/nothing-on-record"}
+    answer = server.post("/PlanDefinition/one/$apply", {"resourceType": "Parameters", "parameter": [subject]})
+    groups = [item for item in answer.get("contained", ()) if item["resourceType"] == "RequestGroup"]
+    taken = any(item.get("action") for item in groups)
+    print(f"$apply takes another patient's Condition for an input: {'yes' if taken else 'no'}")
 
 
 def _resources(value: Resource) -> list[Resource]:

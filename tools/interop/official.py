@@ -83,7 +83,7 @@ def _table(runs: dict[Key, Judgement], entries: list[dict[str, Any]], counts: Co
         rows.append(f"| {says} | {' | '.join(cells)} | {' '.join(entry['why'].split())} |")
     hints = [str(sum(item.severity == "information" for item in run.findings)) for run in runs.values()]
     rows.append(
-        f"| information | {' | '.join(hints)} | no terminology server; FHIR's own lists of statuses are drafts; properties without a URI |"
+        f"| information | {' | '.join(hints)} | no terminology server; FHIR's own lists of statuses are drafts |"
     )
     return "\n".join(rows) + "\n"
 

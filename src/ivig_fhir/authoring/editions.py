@@ -55,6 +55,7 @@ _RELATED = ("id", "extension", "type", "label", "display", "citation", "document
 # R5 has one code system of all types, where R4 has one of resources and one of data types
 _SYSTEMS = {"http://hl7.org/fhir/resource-types": "http://hl7.org/fhir/fhir-types"}
 _SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)([-+][0-9A-Za-z.+-]+)?")
+_PATHS = {"payload.content": "payload.content.ofType(CodeableConcept).text"}
 _MORE_CODES = "http://hl7.org/fhir/4.0/StructureDefinition/extension-PlanDefinition.action.code"
 
 
@@ -149,11 +150,18 @@ def _action(action: dict[str, Any], where: str, losses: list[Loss]) -> dict[str,
     for key in ("input", "output"):
         if key in found:
             found[key] = [{"requirement": item} for item in found[key]]
+    if "dynamicValue" in found:
+        found["dynamicValue"] = [_dynamic_value(item) for item in found["dynamicValue"]]
     if "relatedAction" in found:
         found["relatedAction"] = [_related_action(item) for item in found["relatedAction"]]
     if "action" in found:
         found["action"] = [_action(child, where, losses) for child in found["action"]]
     return _ordered(found)
+
+
+def _dynamic_value(item: dict[str, Any]) -> dict[str, Any]:
+    """What a CommunicationRequest tells is a string in R4 and a CodeableConcept in R5."""
+    return item | {"path": _PATHS.get(item["path"], item["path"])}
 
 
 def _related_action(item: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ EVIDENCE_RATING = "evidence-rating"
 UNCLEAR = "unclear"
 _RATING = "http://hl7.org/fhir/certainty-rating"
 _STATISTICS = {"%": ("C44256", "Proportion"), "median": ("C28007", "Median")}  # unit, or the word that comes first
+_NARRATIVE = ("descriptive", "Descriptive")  # HL7: a measure reported as narrative
 _NO_ESTIMATE = "A dose, a time or a count that the source names; it estimates no effect."
 _GRADES = {"high": "High", "moderate": "Moderate", "low": "Low", "very-low": "Very low"}  # … quality, says HL7
 _ROLES = {"referenceExposure": "reference exposure", "measuredVariable": "measured variable"}  # as HL7 displays them
@@ -164,7 +165,7 @@ def _statistic(figure: Figure, guidance: Guidance) -> dict[str, Any]:
     if figure.of == UNCLEAR:
         notes.append("denominator unclear")
     kind = _statistic_type(figure)
-    if "coding" not in kind:
+    if kind["coding"][0]["code"] == _NARRATIVE[0]:
         notes.append(_NO_ESTIMATE)
     said = {"description": figure.what, "note": [_note(text) for text in notes], "statisticType": kind}
     order = ("description", "note", "statisticType", "quantity", "sampleSize", "attributeEstimate")
@@ -173,11 +174,9 @@ def _statistic(figure: Figure, guidance: Guidance) -> dict[str, Any]:
 
 
 def _statistic_type(figure: Figure) -> dict[str, Any]:
-    """What kind of figure it is: a share, a median where the source says so; else words, as HL7 has no code for it."""
+    """What kind of figure it is: a share; a median where the source says so; else what a narrative reports."""
     name = "median" if figure.what.startswith("median ") else figure.unit
-    if name not in _STATISTICS:
-        return concept(text="dose, time or count as printed")
-    return concept(coding(f"{THO}/statistic-type", *_STATISTICS[name]))
+    return concept(coding(f"{THO}/statistic-type", *_STATISTICS.get(name, _NARRATIVE)))
 
 
 def _quantity(value: str, unit: str) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from ivig_fhir.authoring.formulas import both, either, exists, negated
 from ivig_fhir.authoring.guidance import Activity, Asks, Criterion, Guidance, Topic, Unit
 from ivig_fhir.authoring.needs import Needs
 from ivig_fhir.authoring.unit_extensions import citation, unit_extensions
-from ivig_fhir.fhir import THO, Resource, canonical, coding, concept, extension
-from ivig_fhir.knowledge.plans import OCCASION
+from ivig_fhir.fhir import THO, Resource, canonical, coding, concept, extension, fhirpath_string
+from ivig_fhir.knowledge.plans import OCCASION, PRIORITY
 from ivig_fhir.problems import Issue, Outcome, Problem
 
 FHIRPATH = "text/fhirpath"
 INFORM = "inform"
+PAYLOAD = "payload.content"
 ORDER_HOOKS = ("order-select", "order-sign")
 BEHAVIOUR = {"requiredBehavior": "could", "precheckBehavior": "no", "cardinalityBehavior": "single"}
 
@@ -119,8 +120,11 @@ def _unit_action(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]
     action = {key: value for key, value in action.items() if value not in ([], "")}
     if not unit.activity:
         action["definitionCanonical"] = _definition(guidance, INFORM)
-    if unit.warn_when:
-        action["dynamicValue"] = [_warning(unit, when, guidance, needs)]
+    dynamic = [_warning(unit, when, guidance, needs)] if unit.warn_when else []
+    if not unit.activity:
+        dynamic.append(_payload(unit))
+    if dynamic:
+        action["dynamicValue"] = dynamic
     if unit.activity:
         action["action"] = [_proposal(unit, guidance, needs)]
     return action
@@ -190,7 +194,14 @@ def _warning(unit: Unit, when: list[Compiled], guidance: Guidance, needs: Needs)
     warned = Compiled("warning", both(*terms), act.reads, act.asks)
     expression = _condition(warned, guidance)["expression"]
     expression["expression"] = f"iif({warned.expression.text}, 'urgent', 'routine')"
-    return {"path": "%action.priority", "expression": expression}
+    return {"path": PRIORITY, "expression": expression}
+
+
+def _payload(unit: Unit) -> dict[str, Any]:
+    """What the CommunicationRequest tells: $apply fills it from a dynamicValue alone (AP-53)."""
+    text = fhirpath_string(unit.says or unit.title)
+    expression = {"description": "the description of the action", "language": FHIRPATH, "expression": text}
+    return {"path": PAYLOAD, "expression": expression}
 
 
 def _proposal(unit: Unit, guidance: Guidance, needs: Needs) -> dict[str, Any]:

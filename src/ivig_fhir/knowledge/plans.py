@@ -13,6 +13,7 @@ from ivig_fhir.knowledge.repository import Definitions
 from ivig_fhir.knowledge.tokens import NotInGrammar
 from ivig_fhir.problems import Issue, Outcome, Problem
 
+PRIORITY = "%action.priority"  # the dynamicValue under which a unit warns
 OCCASION = "occasion"  # the condition that says on which orders a unit speaks
 
 
@@ -184,7 +185,7 @@ class _Loader:
         where = f"{self.where} action {action.get('id')}"
         shown = next(iter(extensions(action, self.extension("ivig-shown"))), {})
         opens = extension_value(shown, "opensWhen")
-        dynamic = next(iter(action.get("dynamicValue", ())), None)
+        dynamic = next((item for item in action.get("dynamicValue", ()) if item.get("path") == PRIORITY), None)
         return Unit(
             id=action["id"],
             topic=self.resource["id"],

@@ -3,7 +3,18 @@
 from importlib import import_module
 
 _MODULES = (
-    *("reading", "inputs", "structure", "data_types", "timings", "definitional", "value_sets", "structures", "bundles"),
+    *(
+        "reading",
+        "inputs",
+        "structure",
+        "mixed",
+        "data_types",
+        "timings",
+        "definitional",
+        "value_sets",
+        "structures",
+        "bundles",
+    ),
     *("contained", "narrative", "links", "expressions", "terminology", "bindings", "editorial", "evidence", "profiles"),
     *("official", "tho"),
 )

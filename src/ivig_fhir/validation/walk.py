@@ -9,6 +9,7 @@ from typing import Any
 from ivig_fhir.validation import structure
 from ivig_fhir.validation.elements import ANY_RESOURCE, Element, Table, table
 from ivig_fhir.validation.findings import Fault, Path
+from ivig_fhir.validation.mixed import Mixture
 from ivig_fhir.validation.nodes import Artefact, Node
 from ivig_fhir.validation.primitives import PRIMITIVES
 from ivig_fhir.validation.reading import nested_too_deep
@@ -27,6 +28,7 @@ class Walk:
     report: Report
     inner: list[Artefact] = field(default_factory=list)
     depth: int = 0
+    mixture: Mixture = field(default_factory=Mixture)
 
     def start(self) -> None:
         """Walk the whole artefact. Nothing is raised: what is not FHIR is reported."""
@@ -40,6 +42,14 @@ class Walk:
             self.report(structure.unknown_type, structure.unknown_type(artefact))
             return
         self.visit(Node(artefact, artefact.resource, artefact.type), allowed)
+        for found, faults in self.mixture.told():
+            self.report(found, faults)
+
+    def misplaced(self, check: Check, node: Node, key: str, faults: Iterable[Fault]) -> None:
+        """Report an element that is not this version's, unless it is the other's: those are told together."""
+        found = list(faults)
+        if not self.mixture.takes(node, key, check, found):
+            self.report(check, found)
 
     def visit(self, node: Node, allowed: Table) -> None:
         """Check the members of one object, then go into them."""
@@ -52,10 +62,12 @@ class Walk:
             elif element.is_list:
                 self._list(node, element, item)
             elif type(item) is list:
-                self.report(structure.single_expected, structure.single_expected(node, element, item))
+                faults = structure.single_expected(node, element, item)
+                self.misplaced(structure.single_expected, node, key, faults)
             else:
                 self._single(node, element, (key,), item)
-        if allowed.required_choices or not value.keys() >= allowed.required:
+        missing = allowed.required - value.keys()
+        if (allowed.required_choices or missing) and not self.mixture.explains(node, missing):
             self.report(structure.required_element, structure.required_element(node, allowed))
         if len(value.keys() & allowed.choice_members) > 1:
             self.report(structure.single_choice, structure.single_choice(node, allowed))
@@ -65,7 +77,8 @@ class Walk:
             return
         element = allowed.elements.get(key[1:]) if key.startswith("_") else None
         if element is None or not element.primitive:
-            self.report(structure.unknown_element, structure.unknown_element(node, key, allowed))
+            faults = structure.unknown_element(node, key, allowed)
+            self.misplaced(structure.unknown_element, node, key, faults)
             return
         items = item if element.is_list and isinstance(item, list) else [item]
         given = node.value.get(key[1:])
@@ -81,7 +94,8 @@ class Walk:
 
     def _list(self, node: Node, element: Element, items: Any) -> None:
         if type(items) is not list:
-            self.report(structure.list_expected, structure.list_expected(node, element, items))
+            faults = structure.list_expected(node, element, items)
+            self.misplaced(structure.list_expected, node, element.name, faults)
         elif not items:
             self.report(structure.empty_array, structure.empty_array(node, element.name))
         else:

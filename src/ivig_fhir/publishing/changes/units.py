@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ivig_fhir.fhir import CORE, Resource
+from ivig_fhir.fhir import CORE, Resource, fhirpath_string
 from ivig_fhir.knowledge.plans import OCCASION as OCCASION_ID
 from ivig_fhir.publishing.changes import model
 from ivig_fhir.publishing.changes.artefacts import links
@@ -108,6 +108,8 @@ def _conditions(action: dict[str, Any]) -> Iterator[Fact]:
         yield from _asked(kind, name, expression)
     for item in parts(action, "dynamicValue"):
         expression, path = part(item, "expression"), string(item, "path")
+        if expression.get("expression") == fhirpath_string(string(action, "description")):
+            continue  # a message that says the sentence, which is told by itself
         kind = model.WARNING if path.endswith("priority") else model.ACTIVITY
         yield _expressed(kind, path, expression)
 
