@@ -16,6 +16,7 @@ import patients
 from conftest import ROOT, Clock
 from ivig_fhir import definitions_folder
 from ivig_fhir.authoring.compiler import compile_guidance
+from ivig_fhir.authoring.properties import description_of
 from ivig_fhir.authoring.reader import read_guidance
 from ivig_fhir.cli.main import cli
 from ivig_fhir.problems import Problem
@@ -201,3 +202,9 @@ def test_each_code_that_an_extension_of_ours_may_hold_is_bound_to_a_value_set(ed
     ]
     # which holds the id of an action, not a word of any list
     assert unbound == [("StructureDefinition-ivig-yields-to", "Extension.value[x]")]
+
+
+def test_a_property_of_a_code_system_without_a_meaning_is_not_compiled() -> None:
+    assert description_of("ivig-newer", "year")
+    with pytest.raises(KeyError, match="ivig-newer has the property shade"):
+        description_of("ivig-newer", "shade")

@@ -49,6 +49,7 @@ _MEANINGS = {
     "warns": "Present where it may be shown because it warns.",
     "weeks": "Weeks between courses, a number or low-high.",
     "year": "Year of publication; of several the last.",
+    "younger": "Present where it is younger than the sources that it stands beside.",
 }
 _OF_ONE = {
     ("ivig-regimen", "standing"): "What kind of document prints it: a label, a guideline, stewardship or a trial.",
@@ -57,4 +58,7 @@ _OF_ONE = {
 
 def description_of(code_system: str, code: str) -> str:
     """The meaning of a property. Raises KeyError where none is declared."""
-    return _OF_ONE.get((code_system, code)) or _MEANINGS[code]
+    found = _OF_ONE.get((code_system, code)) or _MEANINGS.get(code)
+    if found is None:
+        raise KeyError(f"{code_system} has the property {code}, whose meaning authoring/properties.py does not say")
+    return found
