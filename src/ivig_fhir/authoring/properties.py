@@ -49,7 +49,7 @@ _MEANINGS = {
     "warns": "Present where it may be shown because it warns.",
     "weeks": "Weeks between courses, a number or low-high.",
     "year": "Year of publication; of several the last.",
-    "younger": "Present where it is younger than the sources that it stands beside.",
+    "younger": "Present where it is of a later year than each dated work that it stands beside.",
 }
 _OF_ONE = {
     ("ivig-regimen", "standing"): "What kind of document prints it: a label, a guideline, stewardship or a trial.",
