@@ -133,13 +133,15 @@ def _sides(conflict: str, content: Content) -> tuple[frozenset[str], ...]:
 def _based_on(card: TopicCard, content: Content, drafted: bool) -> str:
     """Each resource once, with its date: as the order in question, else by the first criterion that it leaves open,
     else by the first that it meets; the patient's own data left out."""
+    names: dict[int, str] = {}  # each resource speaks for many units
     facts: dict[str, list[Because]] = {}
     weighed = {}
     for finding in card.findings:
         for because in finding.because:
             for resource in because.resources:
                 if resource.get("resourceType") != "Patient":
-                    facts.setdefault(_named(resource, card, content), []).append(because)
+                    name = names.get(id(resource)) or names.setdefault(id(resource), _named(resource, card, content))
+                    facts.setdefault(name, []).append(because)
         if finding.dose and not stripped(finding, card):
             weighed[_named(finding.dose.weight, card, content)] = content.phrase("weight-used")
     said = {name: criterion_text(min(found, key=_telling), content, drafted) for name, found in facts.items()}
