@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from composed import Code, Composition, composition, contained, expanded, whole_systems
+from ivig_fhir.knowledge.plans import PRIORITY
 
 Resource = dict[str, Any]
 Resources = dict[str, Resource]  # by file name
@@ -83,8 +84,9 @@ def _changes(unit: Resource) -> Iterator[tuple[str, Resource]]:
                 (part["valueCode"] for part in item.get("extension", ()) if part["url"] == "statement"), number
             )
             yield f"{item['url'].rpartition('/')[2]} {value} dropped", _without(unit, "extension", number)
-    if "dynamicValue" in unit:
-        yield "warning turned off", {key: value for key, value in unit.items() if key != "dynamicValue"}
+    for number, item in enumerate(unit.get("dynamicValue", ())):
+        if item["path"] == PRIORITY:  # the other is the sentence as a payload, for other readers
+            yield "warning turned off", _without(unit, "dynamicValue", number)
     yield from _figures(unit)
     yield from _limits(unit)
 
