@@ -45,6 +45,14 @@ MMN: dict[str, Any] = {
     "patient": {"born": "1982-07-01"},
     "conditions": {"mmn": {"icd-10-cm": "G61.82"}},
 }
+# what is monitored, and a caution, beside a drafted immunoglobulin
+MONITORED: dict[str, Any] = {
+    "hook": "order-sign",
+    "patient": {"born": "1974-05-20"},
+    "conditions": {"thrombocytopenia": {"icd-10-cm": "D69.3"}},
+    "observations": {"igg": {"loinc": "2465-3", "value": 9.1, "unit": "g/L", "date": "2026-02-20"}},
+    "orders": {"immunoglobulin": {"atc": "J06BA02", "route": "iv"}},
+}
 
 
 def codeable(fact: dict[str, Any]) -> Resource:

@@ -37,13 +37,6 @@ SERVICE = "/cds-services/ivig-order-sign"
 TAKE_BODIES = (SERVICE, f"{SERVICE}/feedback", "/explain")
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "100"))
 MARK = "MARKfamily0001"
-MONITORED: dict[str, Any] = {
-    "hook": "order-sign",
-    "patient": {"born": "1974-05-20"},
-    "conditions": {"thrombocytopenia": {"icd-10-cm": "D69.3"}},
-    "observations": {"igg": {"loinc": "2465-3", "value": 9.1, "unit": "g/L", "date": "2026-02-20"}},
-    "orders": {"immunoglobulin": {"atc": "J06BA02", "route": "iv"}},
-}
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +165,7 @@ def test_half_a_character_from_a_client_that_escapes_it_rightly_is_a_whole_one(s
 
 @pytest.mark.parametrize("value", ["9.10", "9.1", "0.30000000000000000004", "123456789012345678901234567890.5"])
 def test_decimals_are_kept_exactly(stored: FlaskClient, value: str) -> None:
-    body = json.dumps(patients.request(MONITORED)).replace("9.1,", f"{value},")
+    body = json.dumps(patients.request(patients.MONITORED)).replace("9.1,", f"{value},")
     (card,) = stored.post(SERVICE, data=body, content_type="application/json").json["cards"]
     assert f" {value} g/L" in card["detail"]
     explained = stored.post("/explain", data=body, content_type="application/json").text

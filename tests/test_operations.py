@@ -10,11 +10,12 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 import patients
@@ -172,18 +173,17 @@ def test_an_id_that_could_say_something_is_replaced(client: FlaskClient, sent: s
     assert sent not in given
 
 
-def test_beyond_the_limit_requests_are_refused_at_once_and_probes_are_not(
-    content: Content, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = create_app(Settings(max_in_flight=1), content=content)
+@contextmanager
+def one_that_computes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A request is being answered while the block runs; it gets its answer afterwards."""
     inside, go = threading.Event(), threading.Event()
+    original = routes.read_request
 
     def held(*given: Any) -> Any:
         inside.set()
         assert go.wait(10)
         return original(*given)
 
-    original = routes.read_request
     monkeypatch.setattr(routes, "read_request", held)
     found: list[int] = []
     first = threading.Thread(
@@ -192,14 +192,22 @@ def test_beyond_the_limit_requests_are_refused_at_once_and_probes_are_not(
     first.start()
     try:
         assert inside.wait(10)
-        refused = app.test_client().get("/cds-services")
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        assert app.test_client().get("/healthz").status_code == 200
-        assert "refused_busy_total 1" in app.test_client().get("/metrics").text
+        yield
     finally:
         go.set()
         first.join(10)
     assert found == [200]
+
+
+def test_beyond_the_limit_requests_are_refused_at_once_and_probes_are_not(
+    content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(Settings(max_in_flight=1), content=content)
+    with one_that_computes(app, monkeypatch):
+        refused = app.test_client().get("/cds-services")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert app.test_client().get("/healthz").status_code == 200
+        assert "refused_busy_total 1" in app.test_client().get("/metrics").text
     assert [app.test_client().get("/cds-services").status_code for _ in range(3)] == [200, 200, 200]
 
 
@@ -207,24 +215,9 @@ def test_who_waits_beyond_the_deadline_for_one_that_computes_long_is_refused(
     content: Content, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = create_app(Settings(deadline_seconds=0.3), content=content)
-    inside, go = threading.Event(), threading.Event()
-
-    def held(*given: Any) -> Any:
-        inside.set()
-        assert go.wait(10)
-        return original(*given)
-
-    original = routes.read_request
-    monkeypatch.setattr(routes, "read_request", held)
-    first = threading.Thread(target=lambda: app.test_client().post(SERVICE, json=patients.request(MMN)))
-    first.start()
-    try:
-        assert inside.wait(10)
+    with one_that_computes(app, monkeypatch):
         refused = app.test_client().post(SERVICE, json=patients.request(MMN))
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    finally:
-        go.set()
-        first.join(10)
     assert app.test_client().post(SERVICE, json=patients.request(MMN)).status_code == 200
 
 

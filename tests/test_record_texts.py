@@ -14,13 +14,6 @@ from conftest import Ask
 from ivig_fhir.engine.plain_text import plain
 
 EVIL = "[x](http://e.x)![i](HTTPS://e.x/p) www.e.x <b>z</b> <!-- `c` \\[y](z) \n\n# All clear\r\n- no"
-MONITORED: dict[str, Any] = {
-    "hook": "order-sign",
-    "patient": {"born": "1974-05-20"},
-    "conditions": {"thrombocytopenia": {"icd-10-cm": "D69.3"}},
-    "observations": {"igg": {"loinc": "2465-3", "value": 9.1, "unit": "g/L", "date": "2026-02-20"}},
-    "orders": {"immunoglobulin": {"atc": "J06BA02", "route": "iv"}},
-}
 NO_SUBJECT = {"resourceType": "Condition", "id": EVIL}
 
 
@@ -35,7 +28,7 @@ def _resources(value: Any) -> Iterator[dict[str, Any]]:
 
 def _with(kind: str, **changed: Any) -> dict[str, Any]:
     """The request with elements of each resource of a type changed; None takes an element away."""
-    asked = copy.deepcopy(patients.request(MONITORED))
+    asked = copy.deepcopy(patients.request(patients.MONITORED))
     for found in [item for item in _resources(asked) if item["resourceType"] == kind]:
         found |= changed
         for name in [name for name, value in changed.items() if value is None]:
@@ -44,7 +37,7 @@ def _with(kind: str, **changed: Any) -> dict[str, Any]:
 
 
 def _unread() -> dict[str, Any]:
-    asked = patients.request(MONITORED)
+    asked = patients.request(patients.MONITORED)
     asked["prefetch"]["conditions"]["entry"].append({"resource": NO_SUBJECT})
     return asked
 
